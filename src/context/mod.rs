@@ -1,0 +1,7 @@
+//! Floor 2: where code runs. The stack of scopes being polled on this thread, time, and the points at
+//! which running code meets its cancellation.
+
+pub(crate) mod checkpoint;
+pub(crate) mod stack;
+pub(crate) mod task;
+pub(crate) mod time;

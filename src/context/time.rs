@@ -1,0 +1,71 @@
+//! The one file that names tokio's clock (R21): a paused clock drives everything.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// About thirty years: what `Duration::MAX` from now amounts to.
+const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// Now, on tokio's clock.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// `delay` from now; a sum that no clock can hold is as good as thirty years.
+pub(crate) fn after(delay: Duration) -> Instant {
+    let now = now();
+    now.checked_add(delay).unwrap_or_else(|| now + FAR)
+}
+
+/// A timer of one scope. In a box, because most scopes have none.
+pub(crate) struct Timer(Backend);
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Timer(..)")
+    }
+}
+
+#[cfg(not(any(umbel_loom, loom)))]
+type Backend = Pin<Box<tokio::time::Sleep>>;
+/// Timers do not run in models: there a deadline is one more thread that cancels.
+#[cfg(any(umbel_loom, loom))]
+type Backend = ();
+
+#[cfg(not(any(umbel_loom, loom)))]
+impl Timer {
+    pub(crate) fn at(deadline: Instant) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the permitted caller")]
+        Self(Box::pin(tokio::time::sleep_until(deadline.into())))
+    }
+
+    pub(crate) fn is_elapsed(&self) -> bool {
+        self.0.is_elapsed()
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A body that has used up tokio's budget for this turn must still time out.
+        let unconstrained = &mut tokio::task::coop::unconstrained(self.0.as_mut());
+        Pin::new(unconstrained).poll(cx)
+    }
+}
+
+#[cfg(any(umbel_loom, loom))]
+impl Timer {
+    pub(crate) fn at(_deadline: Instant) -> Self {
+        Self(())
+    }
+
+    #[expect(clippy::unused_self, reason = "the same face as the real timer")]
+    pub(crate) fn is_elapsed(&self) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "the same face as the real timer")]
+    pub(crate) fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}

@@ -1,0 +1,26 @@
+//! Floor 0: what everything stands on. The backend of synchronization, the runtime, reasons,
+//! errors, panics. Nothing here knows of scopes.
+
+pub(crate) mod error;
+pub(crate) mod panics;
+pub(crate) mod reason;
+pub(crate) mod runtime;
+#[cfg(any(umbel_loom, loom))]
+pub(crate) mod seeded;
+pub(crate) mod sync;
+pub(crate) mod waiters;
+
+/// Whether a seeded defect is switched on: a constant `false` outside the models.
+#[cfg(not(any(umbel_loom, loom)))]
+macro_rules! seeded {
+    ($defect:ident) => {
+        false
+    };
+}
+#[cfg(any(umbel_loom, loom))]
+macro_rules! seeded {
+    ($defect:ident) => {
+        $crate::ground::seeded::is($crate::ground::seeded::Defect::$defect)
+    };
+}
+pub(crate) use seeded;

@@ -1,0 +1,47 @@
+//! Seeded defects, for the models alone: each is a mistake somebody could make in this code, and
+//! each must be caught by the model named beside it in `loom-tests`. They do not exist in a normal
+//! build.
+
+use std::cell::Cell;
+
+/// A mistake that can be switched on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// The mark that a handle reads is written without release.
+    WeakMark,
+    /// Registering a waker does not look at the word again.
+    LostRecheck,
+    /// A cancel is charged to the parent as well.
+    ChargedToParent,
+    /// A scope that opens below a cancelled one does not inherit.
+    MissedAttach,
+    /// The end of a child is counted down twice.
+    DoubleDecrement,
+    /// The last child to end does not wake the scope that waits for it.
+    ForgottenWake,
+    /// Admission does not look whether the scope is closed.
+    LateAdmission,
+    /// Every cancel replaces the first cause.
+    LastCause,
+    /// A second canceller returns before the first one's marks are all made.
+    EarlyReturn,
+    /// The last handle recycles a slot that the scope still uses.
+    EarlyRecycle,
+}
+
+thread_local! {
+    // std's, not loom's: all threads of one model are coroutines on the thread that runs the test.
+    static ACTIVE: Cell<Option<Defect>> = const { Cell::new(None) };
+}
+
+/// Runs `model` with a defect switched on.
+pub fn with<T>(defect: Defect, model: impl FnOnce() -> T) -> T {
+    ACTIVE.set(Some(defect));
+    let result = model();
+    ACTIVE.set(None);
+    result
+}
+
+pub(crate) fn is(defect: Defect) -> bool {
+    ACTIVE.get() == Some(defect)
+}

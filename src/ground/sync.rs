@@ -1,0 +1,73 @@
+//! The one file that names a backend: std, or loom when models run.
+//!
+//! `Arc` is std's in both: loom's would multiply the states to explore by the reference counts,
+//! and no protocol of ours rests on an `Arc`'s count.
+
+#[cfg(not(any(umbel_loom, loom)))]
+mod backend {
+    #![expect(clippy::disallowed_types, reason = "the permitted caller")]
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
+#[cfg(any(umbel_loom, loom))]
+mod backend {
+    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+    pub(crate) use loom::sync::{Mutex, MutexGuard};
+}
+
+pub(crate) use backend::{AtomicU32, AtomicU64};
+use std::fmt;
+pub(crate) use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
+
+/// A mutex for our own plain data.
+///
+/// It has no poison: nothing of the user's runs while one is held, so a panic under it could only
+/// be a defect of ours, which the panic itself reports.
+pub(crate) struct Lock<T>(backend::Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(backend::Mutex::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> backend::MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Lock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lock(..)")
+    }
+}
+
+/// A mutex in a static, made at its first use (loom's cannot be made in a constant).
+macro_rules! static_lock {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        #[cfg(not(any(umbel_loom, loom)))]
+        $(#[$meta])*
+        static $name: std::sync::LazyLock<$crate::ground::sync::Lock<$ty>> =
+            std::sync::LazyLock::new(|| $crate::ground::sync::Lock::new($init));
+        #[cfg(any(umbel_loom, loom))]
+        loom::lazy_static! {
+            $(#[$meta])*
+            static ref $name: $crate::ground::sync::Lock<$ty> =
+                $crate::ground::sync::Lock::new($init);
+        }
+    };
+}
+pub(crate) use static_lock;
+
+/// A thread-local. loom's, in models: its threads are coroutines on one thread of the system.
+macro_rules! static_local {
+    ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
+        #[cfg(not(any(umbel_loom, loom)))]
+        std::thread_local! { $(#[$meta])* static $name: $ty = const { $init }; }
+        #[cfg(any(umbel_loom, loom))]
+        loom::thread_local! { $(#[$meta])* static $name: $ty = $init; }
+    };
+}
+pub(crate) use static_local;

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+// In floor order: a file uses the floors below its own.
+mod ground;
+mod tree;
+
+mod context;
+
+mod scope;
+
+mod race;
+
+pub use context::checkpoint::{check, checkpoint};
+pub use ground::error::{Cancelled, Elapsed, TimeoutError};
+pub use ground::reason::{Kind, Reason};
+pub use race::{Failure, RaceError, race};
+pub use scope::{
+    CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Spawner, Timeout, WaitCancelled,
+    cancelled, drain, orphans, scope, timeout,
+};
+
+/// The running task. See [`task::current`].
+pub mod task {
+    pub use crate::context::task::{Task, TaskId, current};
+}

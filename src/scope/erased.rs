@@ -1,0 +1,92 @@
+//! The one place with `unsafe`: a forked future on its way from a `Scope<'env>` to the
+//! `ScopeFuture<'env>` that polls it.
+//!
+//! Both are typed with `'env`, but what lies between them, the node in the tree, cannot be: trees are
+//! shared by handles that are `'static`. Safe code would need an allocation shared by the two, made
+//! when the scope opens; that costs every scope an allocation for the sake of the few that fork.
+#![expect(unsafe_code, reason = "the lifetime of a forked future, erased in transit")]
+
+use std::future::Future;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::ground::sync::Lock;
+use crate::tree::{Attachment, NodeRef};
+
+/// A forked child, ready to be polled.
+pub(super) type Fork<'env> = Pin<Box<dyn Future<Output = ()> + Send + 'env>>;
+
+/// A fork with its lifetime erased. It is never polled and never dropped as such: dropping a parcel
+/// leaks what is in it (R19), so that no user code can run after `'env` unless somebody unpacks it.
+struct Parcel(ManuallyDrop<Fork<'static>>);
+
+impl Parcel {
+    fn pack(fork: Fork<'_>) -> Self {
+        // SAFETY: only the lifetime changes. While packed, nothing of the future runs: `ManuallyDrop`
+        // keeps its destructor from running, and only `unpack` gives access.
+        let fork = unsafe { std::mem::transmute::<Fork<'_>, Fork<'static>>(fork) };
+        Self(ManuallyDrop::new(fork))
+    }
+
+    /// # Safety
+    ///
+    /// `'env` must be no longer than the lifetime that the fork was packed with.
+    unsafe fn unpack<'env>(self) -> Fork<'env> {
+        let fork: Fork<'static> = ManuallyDrop::into_inner(self.0);
+        fork
+    }
+}
+
+/// Where forks wait until the scope's future is polled. `None` once that future is gone.
+struct Inbox(Lock<Option<Vec<Parcel>>>);
+
+fn inbox_of(any: Attachment) -> Arc<Inbox> {
+    // INVARIANT: nothing else is attached to a node.
+    any.downcast().expect("what hangs on a scope is its inbox")
+}
+
+/// Posts a fork to the future of a scope. Gives it back if that future is gone.
+///
+/// INVARIANT: called for a node only through a `Scope<'env>`, with that very `'env`: `Scope` is
+/// invariant, and only the `ScopeFuture<'env>` of the node makes one.
+pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'env>> {
+    let make = || -> Attachment { Arc::new(Inbox(Lock::new(Some(Vec::new())))) };
+    let Some(inbox) = node.attachment(make).map(inbox_of) else { return Err(fork) };
+    match &mut *inbox.0.lock() {
+        Some(parcels) => parcels.push(Parcel::pack(fork)),
+        None => return Err(fork),
+    }
+    Ok(())
+}
+
+/// Takes what was posted to a scope.
+///
+/// # Safety
+///
+/// The caller is the `ScopeFuture<'env>` that owns `node`, with the `'env` that it gave to the
+/// `Scope<'env>` of this node.
+pub(super) unsafe fn collect<'env>(node: &NodeRef) -> Vec<Fork<'env>> {
+    let Some(inbox) = node.known_attachment().map(inbox_of) else { return Vec::new() };
+    let parcels = inbox.0.lock().as_mut().map(std::mem::take).unwrap_or_default();
+    // SAFETY: what the caller promises: the forks were posted with this `'env`.
+    parcels.into_iter().map(|parcel| unsafe { parcel.unpack() }).collect()
+}
+
+/// Takes what was posted, and lets nothing in any more: from now on forks go back to their sender.
+///
+/// # Safety
+///
+/// As for [`collect`].
+pub(super) unsafe fn close<'env>(node: &NodeRef) -> Vec<Fork<'env>> {
+    // A fork may have been counted and not posted yet: it must find the box closed, not missing.
+    let any = if node.is_busy() {
+        node.attachment(|| -> Attachment { Arc::new(Inbox(Lock::new(None))) })
+    } else {
+        node.known_attachment()
+    };
+    let Some(inbox) = any.map(inbox_of) else { return Vec::new() };
+    let parcels = inbox.0.lock().take().unwrap_or_default();
+    // SAFETY: what the caller promises: the forks were posted with this `'env`.
+    parcels.into_iter().map(|parcel| unsafe { parcel.unpack() }).collect()
+}

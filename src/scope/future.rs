@@ -1,0 +1,544 @@
+//! The scope itself: a future that polls its body in four steps.
+//!
+//! On each poll, for its node N:
+//!
+//! 1. an ancestor of N is cancelled: the body is dropped. If a cancelled ancestor is being polled
+//!    above, it will drop this future and absorb, so this future suspends for good (R4); if not, there
+//!    is nobody left to absorb, and it does so itself (R23);
+//! 2. N itself is cancelled: the body is dropped, children are waited for, the outcome is `Cancelled`;
+//! 3. otherwise the body is polled with N as the ambient scope, and a value is final (R3);
+//! 4. the body suspended: 1 and 2 are looked at again before this poll returns.
+//!
+//! The outer future is polled before the inner one, so that the outermost cancelled scope absorbs
+//! without any protocol among them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use pin_project_lite::pin_project;
+
+use super::erased::{self, Fork};
+use super::handle::CancelScope;
+use super::scope_handle::Scope;
+use super::wake_key::WakeKey;
+use crate::context::stack::{self, Mark, Place};
+use crate::context::time::{self, Timer};
+use crate::ground::error::Cancelled;
+use crate::ground::panics;
+use crate::ground::reason::{Kind, Reason};
+use crate::ground::runtime::Host;
+use crate::tree::{Closing, NodeRef, Site, TRUNK, Tree};
+
+/// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
+/// before everything started in it has ended.
+///
+/// The body receives the scope's handle by value. It is an async closure, or a closure that returns a
+/// future: `async |s| ..`, `|s| async move { .. }`.
+///
+/// The scope becomes a child of the scope in which it is *first polled* (R22), and whatever its body
+/// awaits runs inside it. When it is awaited outside every scope it is the root of a tree.
+///
+/// # Outcomes
+///
+/// `Ok(value)` when the body returned, whatever was requested meanwhile (R3), and all children have
+/// ended. `Err(Cancelled)` when this scope was cancelled and its body was dropped unfinished. A scope
+/// that is cancelled only because an enclosing one is does not return at all: it is dropped with the
+/// body around it (R4).
+///
+/// # Panics
+///
+/// Resumes the first panic of the body or of a child, after all children have ended (R14). Panics when
+/// polled again after it has returned.
+///
+/// # Cancel safety
+///
+/// Dropping the future cancels the scope and never blocks. Its body and its forked children are
+/// dropped at once; spawned children are cancelled, and the nearest enclosing scope waits for them.
+/// Without one they are orphans: see [`drain`](crate::drain) (R18).
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use std::time::Duration;
+///
+/// let total = umbel::scope(async |s| {
+///     let one = s.spawn(async { 1 });
+///     let two = s.spawn(async { 2 });
+///     one.await.unwrap() + two.await.unwrap()
+/// })
+/// .await
+/// .unwrap();
+/// assert_eq!(total, 3);
+///
+/// // A deadline cancels the body and all children; no child outlives this line.
+/// let late = umbel::scope(async |s| {
+///     s.spawn(std::future::pending::<()>());
+/// })
+/// .timeout(Duration::from_secs(2))
+/// .await;
+/// assert!(late.is_ok(), "a value wins: the body had returned; the child was cancelled");
+/// # }
+/// ```
+#[track_caller]
+pub fn scope<'env, B, F>(body: B) -> ScopeFuture<'env, B, F>
+where
+    B: FnOnce(Scope<'env>) -> F,
+    F: Future,
+{
+    ScopeFuture {
+        limit: Limit::None,
+        name: None,
+        site: Location::caller(),
+        start: Some(body),
+        body: None,
+        run: Run {
+            place: None,
+            beneath: Mark::OUTSIDE,
+            key: WakeKey::NONE,
+            timer: None,
+            outcome: None,
+            fired: false,
+        },
+        forks: None,
+    }
+}
+
+/// When a scope has to be done.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    None,
+    /// Counted from the first poll.
+    After(Duration),
+    At(Instant),
+}
+
+/// How the body ended.
+enum Outcome<T> {
+    Value(T),
+    /// Dropped unfinished.
+    Stopped(Reason),
+}
+
+/// The part that does not depend on where the future is pinned.
+struct Run<T> {
+    /// Where the scope stands; nothing before the first poll and after the last.
+    place: Option<Place>,
+    /// The place this scope is usually polled in.
+    beneath: Mark,
+    /// The waker that the node has.
+    key: WakeKey,
+    timer: Option<Timer>,
+    outcome: Option<Outcome<T>>,
+    /// This scope's own deadline was the first cause.
+    fired: bool,
+}
+
+pin_project! {
+    /// The future of a [`scope`](fn@scope). Options are set on it before it is awaited.
+    #[must_use = "a scope does nothing until it is awaited"]
+    pub struct ScopeFuture<'env, B, F: Future> {
+        limit: Limit,
+        name: Option<Cow<'static, str>>,
+        site: Site,
+        // What makes the body; taken at the first poll.
+        start: Option<B>,
+        #[pin]
+        body: Option<F>,
+        run: Run<F::Output>,
+        forks: Option<Box<FuturesUnordered<Fork<'env>>>>,
+    }
+
+    impl<'env, B, F: Future> PinnedDrop for ScopeFuture<'env, B, F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.abandon();
+        }
+    }
+}
+
+impl<B, F: Future> ScopeFuture<'_, B, F> {
+    /// Gives the scope a name, for pictures, reasons and logs. Shown escaped, so any text will do.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Cancels the scope when `limit` has passed since its first poll, with reason
+    /// [`Kind::Deadline`]. The nearest deadline on the way up is in force (R20); a limit that is
+    /// longer than an enclosing one arms no timer.
+    ///
+    /// The deadline is looked at when the body suspends, so a body that is ready at once wins even
+    /// over a zero limit. A limit of thirty years or more is thirty years. Replaces what
+    /// [`deadline`](Self::deadline) set.
+    ///
+    /// The scope gives [`Cancelled`]; for a future that says `Elapsed`, see [`timeout`](crate::timeout).
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = Limit::After(limit);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a moment of tokio's clock. A moment in the past stops the
+    /// body at its first suspension. Replaces what was set before, sooner or later.
+    pub fn deadline(mut self, at: impl Into<Instant>) -> Self {
+        self.limit = Limit::At(at.into());
+        self
+    }
+
+    /// A handle to the scope, before it is awaited.
+    ///
+    /// Until the first poll the scope has no parent; then it joins the one it is polled in, with
+    /// everything that was asked of it by then: if it is cancelled already, the body is never polled
+    /// (R6).
+    pub fn handle(&mut self) -> CancelScope {
+        CancelScope(self.run.early(self.site).clone())
+    }
+
+    /// [`handle`](Self::handle), in the middle of a chain.
+    pub fn with_handle(mut self) -> (Self, CancelScope) {
+        let handle = self.handle();
+        (self, handle)
+    }
+
+    /// Asks the scope to stop, from outside and by its owner. Before the first poll it will then never
+    /// start (R6).
+    pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
+        let this = self.project();
+        if this.start.is_some() {
+            this.run.early(this.site);
+        }
+        if let Some(place) = &this.run.place {
+            place.node().cancel(|| reason);
+        }
+    }
+
+    /// Whether this scope's own deadline was the first cause of its cancellation.
+    pub(super) fn has_timed_out(&self) -> bool {
+        self.run.fired
+    }
+}
+
+impl<'env, B, F> Future for ScopeFuture<'env, B, F>
+where
+    B: FnOnce(Scope<'env>) -> F,
+    F: Future,
+{
+    type Output = Result<F::Output, Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.start.is_some() {
+            self.as_mut().open();
+        }
+        assert!(self.run.place.is_some(), "a `ScopeFuture` was polled after it had returned");
+        if self.run.outcome.is_none() && self.as_mut().advance(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.drain(cx)
+    }
+}
+
+impl<'env, B, F> ScopeFuture<'env, B, F>
+where
+    B: FnOnce(Scope<'env>) -> F,
+    F: Future,
+{
+    /// The first poll: finds the parent, and makes the body.
+    fn open(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let (place, handle) = match this.run.place.take() {
+            // The handle was asked for before: the scope has a tree of its own, which joins now.
+            Some(place) => {
+                this.run.beneath = stack::graft(this.site, place.node().tree());
+                let handle = place.node().clone();
+                (place, handle)
+            }
+            None => {
+                let (owner, handle, beneath) = stack::open(this.site);
+                this.run.beneath = beneath;
+                (Place::Node(owner), handle)
+            }
+        };
+        if let Some(name) = this.name.take() {
+            handle.set_name(name);
+        }
+        match *this.limit {
+            Limit::None => {}
+            Limit::After(limit) => handle.set_deadline(Some(time::after(limit))),
+            Limit::At(at) => handle.set_deadline(Some(at)),
+        }
+        let start = this.start.take();
+        let is_cancelled = handle.word().is_cancelled();
+        let (place, _, made) = stack::within(place, || {
+            panics::catch(|| match start {
+                // R6: never polled; its captures are dropped here.
+                _ if is_cancelled => drop((start, handle)),
+                Some(start) => this.body.set(Some(start(Scope::new(handle)))),
+                None => {}
+            })
+        });
+        if let Err(panic) = made {
+            place.node().fail(Kind::ChildPanicked, Some(panic));
+        }
+        this.run.place = Some(place);
+    }
+
+    /// Steps 1 to 4. Ready when there is an outcome.
+    fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.node().word().is_calm() && self.as_mut().look().is_cancelled() {
+            return self.stop(cx);
+        }
+        let mut this = self.as_mut().project();
+        let (place, beneath, polled) = stack::within(this.run.take_place(), || {
+            panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
+        });
+        let polled = match polled {
+            Ok(Some(Poll::Ready(value))) => {
+                let (place, _, dropped) =
+                    stack::within(place, || panics::catch(|| this.body.set(None)));
+                this.run.outcome = Some(Outcome::Value(value));
+                if let Err(panic) = dropped {
+                    place.node().fail(Kind::ChildPanicked, Some(panic));
+                }
+                this.run.place = Some(place);
+                return Poll::Ready(());
+            }
+            Ok(_) => Ok(()),
+            Err(panic) => Err(panic),
+        };
+        if let Err(panic) = polled {
+            place.node().fail(Kind::ChildPanicked, Some(panic));
+        }
+        this.run.place = Some(place);
+        if beneath != this.run.beneath {
+            this.run.find_place(beneath);
+        }
+        loop {
+            self.as_mut().poll_forks_and_timer(cx);
+            self.as_mut().project().run.register(cx);
+            if self.node().word().is_calm() {
+                return Poll::Pending;
+            }
+            if self.as_mut().look().is_cancelled() {
+                return self.stop(cx);
+            }
+        }
+    }
+
+    /// The scope is cancelled: drops the body and the forks (dropped, not left where they are: they
+    /// may hold what somebody else's clean-up waits for). Ready if this scope absorbs.
+    fn stop(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.as_mut().drop_body();
+        let this = self.project();
+        let node = this.run.node();
+        if node.word().is_inherited() && stack::has_cancelled_ancestor(node) {
+            // Dropped from above, or woken if that cannot come any more.
+            this.run.register(cx);
+            return Poll::Pending;
+        }
+        // INVARIANT I24: there is one; the fallback is for a defect of ours to stay harmless.
+        let reason = node.reason().unwrap_or_else(|| Reason::bare(Kind::ScopeEnded));
+        this.run.outcome = Some(Outcome::Stopped(reason));
+        Poll::Ready(())
+    }
+
+    /// The body is over: waits for what still lives below, and closes.
+    fn drain(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
+        loop {
+            if !self.node().word().is_calm() && self.as_mut().look().is_cancelled() {
+                self.as_mut().drop_body();
+            }
+            self.as_mut().poll_forks_and_timer(cx);
+            let this = self.as_mut().project();
+            this.run.key = WakeKey::NONE;
+            match this.run.node().try_close(cx.waker()) {
+                Closing::Closed(panic) => {
+                    this.run.place = None;
+                    this.run.timer = None;
+                    *this.forks = None;
+                    let outcome = this.run.outcome.take();
+                    if let Some(panic) = panic {
+                        drop(outcome);
+                        panics::resume(panic);
+                    }
+                    return Poll::Ready(match outcome.expect("a scope that drains has an outcome") {
+                        Outcome::Value(value) => Ok(value),
+                        Outcome::Stopped(reason) => Err(Cancelled::new(reason)),
+                    });
+                }
+                Closing::Waiting => {
+                    let word = this.run.node().word();
+                    let has_forks = this.forks.as_ref().is_some_and(|forks| !forks.is_empty());
+                    if !word.must_attend() && !(word.is_cancelled() && has_forks) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Polls the forks as far as they go, and the timer.
+    fn poll_forks_and_timer(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let this = self.project();
+        if let Some(forks) = this.forks {
+            let (place, _, polled) = stack::within(this.run.take_place(), || {
+                panics::catch(|| while let Poll::Ready(Some(())) = forks.poll_next_unpin(cx) {})
+            });
+            this.run.place = Some(place);
+            if let Err(panic) = polled {
+                // Not a fork's own panic, which it catches: a waker's, say.
+                this.run.node().fail(Kind::ChildPanicked, Some(panic));
+            }
+        }
+        this.run.poll_timer(*this.site, cx);
+    }
+}
+
+impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
+    fn node(&self) -> &NodeRef {
+        self.run.node()
+    }
+
+    /// Looks at what the node's word asks for, and gives the state then.
+    fn look(self: Pin<&mut Self>) -> crate::tree::Word {
+        let this = self.project();
+        let run = this.run;
+        // Whoever set a mark may have taken the waker out.
+        run.key = WakeKey::NONE;
+        if run.node().word().must_attend() {
+            run.node().attended();
+            run.find_place(run.beneath);
+            run.retime();
+            // SAFETY: this future owns the node and gave it a `Scope<'env>` of its own `'env`.
+            #[expect(unsafe_code, reason = "see `erased`")]
+            let new: Vec<Fork<'env>> = unsafe { erased::collect(run.node()) };
+            if !new.is_empty() {
+                this.forks.get_or_insert_default().extend(new);
+            }
+        }
+        run.node().word()
+    }
+
+    /// Drops the body and the forks, inside the scope (R22), and sees to their panics.
+    fn drop_body(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.run.timer = None;
+        if this.body.is_none() && this.forks.is_none() {
+            return;
+        }
+        let forks = this.forks.take();
+        let (place, _, dropped) = stack::within(this.run.take_place(), || {
+            let body = panics::catch(|| this.body.set(None));
+            body.and(panics::catch(|| drop(forks)))
+        });
+        if let Err(panic) = dropped {
+            place.node().fail(Kind::ChildPanicked, Some(panic));
+        }
+        this.run.place = Some(place);
+    }
+
+    /// The future is dropped before it has returned (R18).
+    fn abandon(mut self: Pin<&mut Self>) {
+        if self.run.place.is_none() {
+            return;
+        }
+        // A panic here (of a waker, of a destructor) must not leave this destructor: the user's own
+        // are passed on to an enclosing scope below, and the panic hook has reported all of them.
+        let settled = panics::catch(|| {
+            self.node().abandon();
+            let this = self.as_mut().project();
+            let (start, outcome) = (this.start.take(), this.run.outcome.take());
+            // SAFETY: as in `look`.
+            #[expect(unsafe_code, reason = "see `erased`")]
+            let unposted: Vec<Fork<'env>> = unsafe { erased::close(this.run.node()) };
+            let (place, _, dropped) = stack::within(this.run.take_place(), || {
+                panics::catch(|| drop((start, outcome))).and(panics::catch(|| drop(unposted)))
+            });
+            this.run.place = Some(place);
+            if let Err(panic) = dropped {
+                this.run.node().fail_above(Kind::ChildPanicked, Some(panic));
+            }
+            self.as_mut().drop_body();
+            if let Some(place) = self.as_mut().project().run.place.take() {
+                place.node().release_scope();
+            }
+        });
+        if let Err(panic) = settled {
+            panics::discard(panic);
+        }
+    }
+}
+
+impl<T> Run<T> {
+    /// The node of a scope that is addressed before its first poll, when it has no parent yet: in a
+    /// tree of its own, that joins the parent's later.
+    fn early(&mut self, site: Site) -> &NodeRef {
+        let place = self.place.get_or_insert_with(|| {
+            let (owner, _handle) = Tree::unowned(Host::current()).open(TRUNK, site);
+            Place::Node(owner)
+        });
+        place.node()
+    }
+
+    fn node(&self) -> &NodeRef {
+        self.place.as_ref().expect("the scope is open").node()
+    }
+
+    fn take_place(&mut self) -> Place {
+        self.place.take().expect("the scope is open")
+    }
+
+    /// Has the node wake whoever polls this future now (I5).
+    #[inline]
+    fn register(&mut self, cx: &Context<'_>) {
+        let key = WakeKey::of(cx.waker());
+        if self.key != key {
+            self.key = key;
+            drop(self.node().register(cx.waker()));
+        }
+    }
+
+    /// Polled in another place than before: if no ancestor is polled above, nobody will drop this
+    /// future when one is cancelled, and it has to be woken by itself (R23).
+    fn find_place(&mut self, beneath: Mark) {
+        self.beneath = beneath;
+        if !self.node().word().is_adrift() && !stack::has_ancestor(self.node()) {
+            self.node().set_adrift();
+        }
+    }
+
+    /// Arms the timer if this scope's deadline is nearer than those above (R20).
+    fn retime(&mut self) {
+        let (own, inherited) = self.node().deadlines();
+        let nearer = own.filter(|own| inherited.is_none_or(|inherited| *own < inherited));
+        let wanted = nearer.filter(|_| !self.node().word().is_cancelled());
+        self.timer = wanted.map(Timer::at);
+    }
+
+    fn poll_timer(&mut self, site: Site, cx: &mut Context<'_>) {
+        let Some(timer) = &mut self.timer else { return };
+        // With its waker in place a timer needs no poll, only a look.
+        let elapsed = if self.key == WakeKey::of(cx.waker()) {
+            timer.is_elapsed()
+        } else {
+            timer.poll(cx).is_ready()
+        };
+        if elapsed {
+            self.timer = None;
+            self.fired = self.node().cancel(|| Reason::at(Kind::Deadline, site));
+        }
+    }
+}
+
+impl<B, F: Future> fmt::Debug for ScopeFuture<'_, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopeFuture")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

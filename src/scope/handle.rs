@@ -1,0 +1,189 @@
+//! `CancelScope`: the handle to a scope.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::picture::Picture;
+use crate::context::stack;
+use crate::ground::reason::{Kind, Reason};
+use crate::ground::waiters::Ticket;
+use crate::tree::NodeRef;
+
+/// A handle to a scope: cancel it, ask about it, wait for it.
+///
+/// Handles are cheap to clone, `'static`, and work from any thread, from another runtime, from no
+/// runtime, and after the scope has ended (R24). A handle keeps a small record alive, never a body, a
+/// child or a waker (I31). Two handles are equal if they show the same scope.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let work = umbel::scope(async |_| std::future::pending::<()>().await);
+/// let (work, handle) = work.with_handle();
+/// std::thread::spawn(move || handle.cancel_with("from another thread")).join().unwrap();
+///
+/// let cancelled = work.await.unwrap_err();
+/// assert_eq!(cancelled.reason().message(), Some("from another thread"));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct CancelScope(pub(super) NodeRef);
+
+impl CancelScope {
+    /// The scope in which the caller is being polled, or the child, if that has not opened a scope.
+    /// Nothing outside every scope (R22).
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        stack::innermost().map(Self)
+    }
+
+    /// Asks this scope to stop: counts one request on it, and makes it and everything below it, in
+    /// every task, cancelled (R1). The body is dropped at its next suspension (R2).
+    ///
+    /// When this returns, [`is_cancelled`](Self::is_cancelled) is true everywhere below, on every
+    /// thread (R7). The count of no other scope or task changes. After the scope has ended the
+    /// request is counted, and that is all.
+    #[track_caller]
+    pub fn cancel(&self) {
+        let location = std::panic::Location::caller();
+        self.0.cancel(|| Reason::at(Kind::Explicit, location));
+    }
+
+    /// [`cancel`](Self::cancel), saying why. The first reason is kept; later ones are counted and
+    /// dropped (R8).
+    #[track_caller]
+    pub fn cancel_with(&self, reason: impl Into<Reason>) {
+        let reason = reason.into();
+        self.0.cancel(|| reason);
+    }
+
+    /// How many requests were addressed to this very scope: by hand, by its deadline, by its own
+    /// failure policy. What it inherits is not in it (R1). Saturates at 16,777,215.
+    #[must_use]
+    pub fn cancel_count(&self) -> u64 {
+        self.0.word().own()
+    }
+
+    /// Whether the scope is cancelled: by a request of its own, because its future was dropped, or
+    /// from above. One load, no lock. It never turns false again, not even when the scope has ended.
+    #[inline]
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.word().is_cancelled()
+    }
+
+    /// Whether the scope has ended: its body, its children and theirs are gone.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.word().is_closed()
+    }
+
+    /// The first cause at the nearest cancelled scope, this one or one above it. Whenever
+    /// [`is_cancelled`](Self::is_cancelled) has said yes, there is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.0.reason()
+    }
+
+    /// Waits until the scope is cancelled, and gives the reason; or until it has ended without having
+    /// been cancelled, and gives nothing. Never hangs on a scope that is gone (R24).
+    ///
+    /// For code that looks on from outside. Code inside the scope need not wait for this: it is
+    /// dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropping it only stops the waiting.
+    pub fn cancelled(&self) -> WaitCancelled {
+        WaitCancelled { node: Some(self.0.clone()), ticket: None }
+    }
+
+    /// The nearest deadline among this scope's own and those above it (R20).
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let (own, inherited) = self.0.deadlines();
+        own.into_iter().chain(inherited).min()
+    }
+
+    /// Sets this scope's own deadline, or lifts it. Those above it stay in force. A deadline in the
+    /// past cancels the scope at its next suspension. After the scope has ended it does nothing.
+    pub fn set_deadline(&self, deadline: impl Into<Option<Instant>>) {
+        self.0.set_deadline(deadline.into());
+    }
+
+    /// The name that the scope was given.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'static, str>> {
+        self.0.name()
+    }
+
+    /// The tree from this scope downwards, as it stands now, to be printed.
+    #[must_use]
+    pub fn picture(&self) -> Picture {
+        Picture::below(self.0.clone())
+    }
+}
+
+impl PartialEq for CancelScope {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_same(&other.0)
+    }
+}
+
+impl Eq for CancelScope {}
+
+impl fmt::Debug for CancelScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelScope")
+            .field("name", &self.name())
+            .field("is_cancelled", &self.is_cancelled())
+            .field("is_finished", &self.is_finished())
+            .field("cancel_count", &self.cancel_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until the scope that the caller is being polled in is cancelled: see
+/// [`CancelScope::cancelled`]. Outside every scope it waits for ever.
+pub fn cancelled() -> WaitCancelled {
+    WaitCancelled { node: stack::innermost(), ticket: None }
+}
+
+/// The future of [`CancelScope::cancelled`].
+#[must_use = "a future does nothing until it is awaited"]
+pub struct WaitCancelled {
+    /// Nothing outside every scope.
+    node: Option<NodeRef>,
+    ticket: Option<Ticket>,
+}
+
+impl Future for WaitCancelled {
+    type Output = Option<Reason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
+        let this = &mut *self;
+        match &this.node {
+            Some(node) if node.watch(&mut this.ticket, cx.waker()) => Poll::Ready(node.reason()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for WaitCancelled {
+    fn drop(&mut self) {
+        if let Some(node) = &self.node {
+            node.stop_watching(self.ticket.take());
+        }
+    }
+}
+
+impl fmt::Debug for WaitCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WaitCancelled(..)")
+    }
+}

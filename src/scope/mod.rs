@@ -1,0 +1,21 @@
+//! Floor 3: scopes as futures, and everything a scope owns.
+
+mod child;
+mod drain;
+mod erased;
+mod fork;
+mod future;
+mod handle;
+mod picture;
+mod scope_handle;
+mod spawn;
+mod timeout;
+mod wake_key;
+
+pub use child::Child;
+pub use drain::{Drain, drain, orphans};
+pub use future::{ScopeFuture, scope};
+pub use handle::{CancelScope, WaitCancelled, cancelled};
+pub use picture::Picture;
+pub use scope_handle::{Named, Scope, Spawner};
+pub use timeout::{Timeout, timeout};

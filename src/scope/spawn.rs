@@ -1,0 +1,136 @@
+//! Spawned children: the wrapper that runs on tokio.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::child::{Child, Outcome};
+use crate::context::stack::{self, Place};
+use crate::ground::panics;
+use crate::ground::reason::{Kind, Reason};
+use crate::tree::{NodeRef, Role, Site};
+
+/// Admits a child to `scope` and starts it.
+pub(super) fn spawn<F>(
+    scope: &NodeRef,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    future: F,
+) -> Child<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (owner, handle) = match scope.admit(Role::Task, site) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            drop(future);
+            return Child::refused(scope, refusal, site);
+        }
+    };
+    if let Some(name) = name {
+        handle.set_name(name);
+    }
+    let task = Spawned { place: Some(Place::Node(owner)), body: Some(future), registered: false };
+    match scope.tree().host().spawn(task) {
+        Ok(join) => Child::new(handle, Outcome::Spawned(join)),
+        Err(task) => {
+            // No runtime: the wrapper's destructor does what it does when a runtime is shut down.
+            drop(task);
+            let reason =
+                handle.reason().unwrap_or_else(|| Reason::at(Kind::Shutdown, site));
+            Child::new(handle, Outcome::Refused(reason))
+        }
+    }
+}
+
+pin_project! {
+    /// The root of a child's task. Its size matters: with three words the whole task of an empty child
+    /// fits into the 128 bytes that tokio takes for it anyway.
+    ///
+    /// Its output is nothing if the child was cancelled, panicked, or nobody is left to ask: the
+    /// handle finds out why from the tree.
+    struct Spawned<F: Future> {
+        // Where the child stands in the tree; taken when it has ended.
+        place: Option<Place>,
+        #[pin]
+        body: Option<F>,
+        // Whether the node has the task's waker. Every waker of a tokio task wakes that task, so one
+        // registration serves for its whole life.
+        registered: bool,
+    }
+
+    impl<F: Future> PinnedDrop for Spawned<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.lost();
+        }
+    }
+}
+
+impl<F: Future> Future for Spawned<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        let place = this.place.take().expect("a child is not polled after it has ended");
+        if place.node().word().is_cancelled() {
+            return self.end(place, None);
+        }
+        let (place, _, polled) = stack::within(place, || {
+            panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
+        });
+        match polled {
+            Ok(Some(Poll::Ready(value))) => return self.end(place, Some(value)),
+            Ok(_) => {}
+            Err(panic) => {
+                place.node().fail_above(Kind::ChildPanicked, Some(panic));
+                return self.end(place, None);
+            }
+        }
+        if !*this.registered {
+            *this.registered = true;
+            drop(place.node().register(cx.waker()));
+        }
+        // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
+        // here.
+        if place.node().word().is_cancelled() {
+            return self.end(place, None);
+        }
+        *this.place = Some(place);
+        Poll::Pending
+    }
+}
+
+impl<F: Future> Spawned<F> {
+    /// The child has ended: drops its body, and then tells the scope (I17).
+    fn end(self: Pin<&mut Self>, place: Place, value: Option<F::Output>) -> Poll<Option<F::Output>> {
+        let mut body = self.project().body;
+        let mut value = value;
+        // A value that nobody can ask for any more is dropped with the rest, before the scope returns.
+        let unasked = if place.node().is_shared() { None } else { value.take() };
+        let (place, _, dropped) = stack::within(place, || {
+            let body = panics::catch(|| body.set(None));
+            body.and(panics::catch(|| drop(unasked)))
+        });
+        if let Err(panic) = dropped {
+            place.node().fail_above(Kind::ChildPanicked, Some(panic));
+        }
+        place.node().finish();
+        Poll::Ready(value)
+    }
+
+    /// Dropped before it had ended: its runtime was shut down.
+    fn lost(mut self: Pin<&mut Self>) {
+        let Some(place) = self.as_mut().project().place.take() else { return };
+        let node = place.node();
+        if !node.word().is_cancelled() {
+            // Work that was asked for does not happen: that is the scope's failure.
+            node.cancel(|| Reason::at(Kind::Shutdown, node.site()));
+            node.fail_above(Kind::Shutdown, None);
+        }
+        let _ = self.end(place, None);
+    }
+}

@@ -1,0 +1,135 @@
+//! Growing the tree: scopes open, children are admitted, early scopes are grafted in.
+
+use std::sync::{Arc, OnceLock};
+
+use super::aftermath::Aftermath;
+use super::cancel::Walk;
+use super::node::State;
+use super::word::{Role, Word};
+use super::{NodeRef, Site, TRUNK, Tree};
+use crate::ground::runtime::Host;
+use crate::ground::seeded;
+
+/// Why a child was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The scope is cancelled: what is not started cannot be late (I21).
+    Cancelled,
+    /// The scope has ended.
+    Closed,
+    /// The task's tree has no slot left (four billion).
+    Full,
+}
+
+impl Tree {
+    /// Opens a scope below `parent`, a node of this tree or [`TRUNK`]. Gives the owner's reference
+    /// and one for the handle.
+    ///
+    /// INVARIANT I4: the parent's state is read under the lock that a canceller takes to mark what
+    /// hangs below the parent. If the mark is not seen here, the canceller finds the new node.
+    pub(crate) fn open(self: &Arc<Self>, parent: u32, site: Site) -> (NodeRef, NodeRef) {
+        let mut state = self.state.lock();
+        let index = self.place(&mut state, parent, site, Role::Scope, 2);
+        drop(state);
+        let index = index.expect("a task does not open four billion scopes at once");
+        (NodeRef::owning(Arc::clone(self), index), NodeRef::counted(Arc::clone(self), index))
+    }
+
+    /// Inserts a node that inherits from its parent.
+    fn place(
+        &self,
+        state: &mut State,
+        parent: u32,
+        site: Site,
+        role: Role,
+        references: u32,
+    ) -> Option<u32> {
+        let inherited = self.is_effective(state, parent) && !seeded!(MissedAttach);
+        let index = state.insert(parent, site)?;
+        self.table.reserve(index);
+        self.table.word(index).init(Word::born(role, inherited, references));
+        Some(index)
+    }
+
+    /// Whether what hangs below `parent` is cancelled.
+    fn is_effective(&self, state: &State, parent: u32) -> bool {
+        if parent == TRUNK {
+            // The task ended, or the node that stands for it is cancelled. A canceller marks that
+            // node before it comes to this tree's lock.
+            state.trunk.reason.is_some() || self.up().is_some_and(|up| up.word().is_cancelled())
+        } else {
+            self.table.word(parent).load().is_cancelled()
+        }
+    }
+
+    /// Hangs an unowned tree, made before its scope was first polled, below `parent` in this one.
+    pub(crate) fn graft(
+        self: &Arc<Self>,
+        parent: u32,
+        site: Site,
+        below: &Arc<Tree>,
+    ) -> Aftermath {
+        let mut state = self.state.lock();
+        let index = self.place(&mut state, parent, site, Role::Graft, 2);
+        let index = index.expect("a task does not open four billion scopes at once");
+        state.below_mut(index).sub = Some(Arc::clone(below));
+        drop(state);
+        let up = NodeRef::counted(Arc::clone(self), index);
+        let cancelled = up.word().is_cancelled();
+        let fresh = below.up.set(up).is_ok();
+        debug_assert!(fresh, "a scope is polled for the first time once");
+        let mut walk = Walk::default();
+        if cancelled {
+            // The parent was cancelled before; a canceller that comes now finds `sub`.
+            walk.enter(Arc::clone(below));
+        }
+        walk.run()
+    }
+}
+
+impl NodeRef {
+    /// Admits a child to this scope (I20): it is counted from here on, or refused. Gives the owner's
+    /// reference and one for the handle.
+    pub(crate) fn admit(&self, role: Role, site: Site) -> Result<(NodeRef, NodeRef), Refusal> {
+        let tree = self.tree();
+        let mut state = tree.state.lock();
+        let word = self.word();
+        // First the flag that is final.
+        if word.is_closed() && !seeded!(LateAdmission) {
+            return Err(Refusal::Closed);
+        }
+        if word.is_cancelled() {
+            return Err(Refusal::Cancelled);
+        }
+        let index = tree.place(&mut state, self.index(), site, role, 2).ok_or(Refusal::Full)?;
+        state.below_mut(self.index()).live += 1;
+        drop(state);
+        Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::counted(Arc::clone(tree), index)))
+    }
+
+    /// The tree for what this task opens: made now, at its first scope.
+    pub(crate) fn sprout(&self) -> Arc<Tree> {
+        let host: Host = self.tree().host().clone();
+        let tree = Tree::made(OnceLock::from(self.clone()), host);
+        let mut state = self.tree().state.lock();
+        let before = state.below_mut(self.index()).sub.replace(Arc::clone(&tree));
+        drop(state);
+        debug_assert!(before.is_none(), "a task has one tree");
+        tree
+    }
+
+    /// Asks the owner to look again at its next poll, and wakes it unless it is being polled by the
+    /// caller.
+    pub(crate) fn notify_owner(&self, wake: bool) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        let mut state = self.tree().state.lock();
+        if !self.word().is_closed() {
+            self.slot().ask_attention();
+            if wake {
+                aftermath.wake(state.node_mut(self.index()).waker.take());
+            }
+        }
+        drop(state);
+        aftermath
+    }
+}

@@ -1,0 +1,120 @@
+//! Floor 1: the scope tree, a pure machine. No futures, no runtime, no clock.
+//!
+//! One [`Tree`] per task. Its nodes are plain records in a slab under one lock; beside the slab
+//! stands a table of atomic words, one per node, that anybody may read without the lock. A child
+//! task is a node in its *parent's* tree: that node is the root of the child's own tree, which
+//! appears when the child first opens a scope.
+//!
+//! ```text
+//!   task A's tree                     task B's tree
+//!   ┌ trunk ──────────────┐           ┌ trunk ─────────────┐
+//!   │  └ scope "page"     │   up      │  └ scope "inner"   │
+//!   │     ├ task B ◄──────┼───────────┤     └ task C       │
+//!   │     │    └──────────┼── sub ──► │                    │
+//!   │     └ scope "db"    │           └────────────────────┘
+//!   └─────────────────────┘
+//! ```
+//!
+//! The files: [`word`] the packed state of a node, [`table`] the words of a tree, [`node`] the plain
+//! records and the links among them, [`aftermath`] what is left to do once the lock is released,
+//! [`reference`](mod@reference) counted references to nodes, and the transitions: [`grow`] (open, admit, graft),
+//! [`cancel`] (marks, wakes, reasons), [`settle`] (close, finish, abandon), [`view`] (questions).
+//!
+//! `docs/tree.md` tells the whole story: layout, orderings, races.
+
+mod aftermath;
+mod cancel;
+mod grow;
+mod node;
+pub(crate) mod orphans;
+mod reference;
+mod settle;
+mod table;
+mod view;
+mod word;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::sync::{Arc, OnceLock};
+
+use crate::ground::runtime::Host;
+use crate::ground::sync::{AtomicU32, Lock, Ordering};
+
+pub(crate) use aftermath::Aftermath;
+use node::State;
+pub(crate) use node::TRUNK;
+pub(crate) use reference::NodeRef;
+pub(crate) use settle::Closing;
+use table::Table;
+pub(crate) use view::{Row, Rows};
+pub(crate) use grow::Refusal;
+pub(crate) use word::{Role, Word};
+
+/// Where a scope or a child was opened in the user's code.
+pub(crate) type Site = &'static Location<'static>;
+
+/// What the floors above hang on a node. The tree keeps it and hands it out, and never looks inside.
+pub(crate) type Attachment = Arc<dyn Any + Send + Sync>;
+
+/// The tree of one task.
+pub(crate) struct Tree {
+    /// The words of the nodes, readable without the lock.
+    table: Table,
+    /// How many cancellers have marked nodes here and are still carrying the mark into trees below.
+    in_flight: AtomicU32,
+    /// The node in another tree that stands for this task, if another tree owns it.
+    /// Set when the tree is made, or when a scope that was made early is first polled.
+    up: OnceLock<NodeRef>,
+    /// Where this tree's children run. The tree only carries it.
+    host: Host,
+    state: Lock<State>,
+}
+
+impl Tree {
+    /// A tree for a task that no scope of ours owns.
+    pub(crate) fn unowned(host: Host) -> Arc<Self> {
+        Self::made(OnceLock::new(), host)
+    }
+
+    fn made(up: OnceLock<NodeRef>, host: Host) -> Arc<Self> {
+        Arc::new(Self {
+            table: Table::new(),
+            in_flight: AtomicU32::new(0),
+            up,
+            host,
+            state: Lock::new(State::default()),
+        })
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The node that stands for this tree's task, if another tree owns it.
+    pub(crate) fn up(&self) -> Option<&NodeRef> {
+        self.up.get()
+    }
+
+    fn is_propagating(&self) -> bool {
+        // ORDERING: Acquire, with the Release decrement in `cancel`: when a canceller is seen to have
+        // left, so are its marks.
+        self.in_flight.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Tree {
+    /// Trees hold their parents by `up`: a chain of ten thousand is let go one by one (R26).
+    fn drop(&mut self) {
+        let mut up = self.up.take();
+        while let Some(node) = up {
+            up = node.release().and_then(|mut tree| tree.up.take());
+        }
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").finish_non_exhaustive()
+    }
+}

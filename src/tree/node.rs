@@ -1,0 +1,271 @@
+//! The plain records of a tree, all under its one lock, and the links among them.
+//!
+//! A node is forty bytes, because there may be one for each of a hundred thousand children. What only
+//! some nodes need (what is below them, a reason, a name) stands in a *branch*, in a slab beside.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+use slab::Slab;
+
+use super::{Attachment, Site, Tree};
+use crate::ground::panics::Payload;
+use crate::ground::reason::Reason;
+use crate::ground::waiters::Waiters;
+
+/// No node: the end of a list, or no branch.
+pub(super) const NONE: u32 = u32::MAX;
+/// The parent of a tree's outermost scopes: the task itself.
+pub(crate) const TRUNK: u32 = u32::MAX;
+
+/// One node. Its state is in the word of the same index.
+pub(super) struct Node {
+    /// What to wake when this node is cancelled, or when it waits and the last thing below it ends.
+    pub(super) waker: Option<Waker>,
+    pub(super) site: Site,
+    pub(super) parent: u32,
+    prev: u32,
+    next: u32,
+    branch: u32,
+}
+
+/// What only some nodes have.
+#[derive(Default)]
+pub(super) struct Branch {
+    /// The first node below.
+    first: Option<Link>,
+    /// How many things below must be settled before this node can close: children and zombies.
+    pub(super) live: u32,
+    /// The first cause of a cancellation addressed to this node, or handed down at a parent's end.
+    pub(super) reason: Option<Reason>,
+    pub(super) deadline: Option<Instant>,
+    /// The tree of the task this node stands for.
+    pub(super) sub: Option<Arc<Tree>>,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few nodes have.
+#[derive(Default)]
+pub(super) struct Rare {
+    pub(super) name: Option<Cow<'static, str>>,
+    /// The first panic of a child, to be resumed in the owner.
+    pub(super) panic: Option<Payload>,
+    /// Who waits for this node to be cancelled, or to end.
+    pub(super) watchers: Waiters,
+    pub(super) attachment: Option<Attachment>,
+}
+
+/// An index in a list: never `NONE`.
+#[derive(Clone, Copy)]
+struct Link(std::num::NonZeroU32);
+
+impl Link {
+    fn new(index: u32) -> Option<Self> {
+        // `NONE` wraps to zero.
+        std::num::NonZeroU32::new(index.wrapping_add(1)).map(Self)
+    }
+
+    fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+impl Branch {
+    pub(super) fn first(&self) -> u32 {
+        self.first.map_or(NONE, Link::index)
+    }
+
+    /// Whether dropping it would run code of the user's.
+    pub(super) fn holds_user_values(&self) -> bool {
+        self.reason.is_some() || self.sub.is_some() || self.rare.is_some()
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
+/// All that a tree's lock protects.
+#[derive(Default)]
+pub(super) struct State {
+    nodes: Slab<Node>,
+    branches: Slab<Branch>,
+    /// What hangs on the task itself.
+    pub(super) trunk: Branch,
+    /// The owner of the trunk's obligations is gone: whoever settles the last one goes on upwards.
+    pub(super) trunk_is_zombie: bool,
+    /// This tree's place in the register of orphans.
+    pub(super) orphaned: Option<usize>,
+}
+
+impl State {
+    /// Puts a node under `parent`. Nothing if the tree is full: four billion nodes.
+    pub(super) fn insert(&mut self, parent: u32, site: Site) -> Option<u32> {
+        self.grow();
+        let index = u32::try_from(self.nodes.vacant_key()).ok().filter(|&index| index != NONE)?;
+        let next = self.below(parent).map_or(NONE, Branch::first);
+        self.nodes.insert(Node { waker: None, site, parent, prev: NONE, next, branch: NONE });
+        if let Some(next) = self.get_mut(next) {
+            next.prev = index;
+        }
+        self.below_mut(parent).first = Link::new(index);
+        Some(index)
+    }
+
+    /// Doubling would leave a large tree half empty; above a thousand nodes it grows by an eighth.
+    /// (A block of that size is moved by remapping its pages, not by copying.)
+    fn grow(&mut self) {
+        let capacity = self.nodes.capacity();
+        if self.nodes.len() == capacity {
+            self.nodes.reserve_exact((capacity / 8).max(capacity.min(1024)).max(4));
+        }
+    }
+
+    /// Takes a node out of its parent's list. The record stays until [`remove`](Self::remove).
+    pub(super) fn unlink(&mut self, index: u32) {
+        let node = self.node_mut(index);
+        let (parent, prev, next) = (node.parent, node.prev, node.next);
+        (node.prev, node.next) = (NONE, NONE);
+        if let Some(next) = self.get_mut(next) {
+            next.prev = prev;
+        }
+        match self.get_mut(prev) {
+            Some(prev) => prev.next = next,
+            None => self.below_mut(parent).first = Link::new(next),
+        }
+    }
+
+    /// Hangs an unlinked node under another parent.
+    pub(super) fn relink(&mut self, index: u32, parent: u32) {
+        let next = self.below(parent).map_or(NONE, Branch::first);
+        let node = self.node_mut(index);
+        (node.parent, node.next) = (parent, next);
+        if let Some(next) = self.get_mut(next) {
+            next.prev = index;
+        }
+        self.below_mut(parent).first = Link::new(index);
+    }
+
+    /// Frees the slot of a closed node.
+    pub(super) fn remove(&mut self, index: u32) -> (Node, Option<Branch>) {
+        let node = self.nodes.remove(index as usize);
+        let branch = (node.branch != NONE).then(|| self.branches.remove(node.branch as usize));
+        (node, branch)
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut Node> {
+        // `NONE` is no key of the slab: see `insert`.
+        self.nodes.get_mut(index as usize)
+    }
+
+    pub(super) fn node(&self, index: u32) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    pub(super) fn node_mut(&mut self, index: u32) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+
+    pub(super) fn next(&self, index: u32) -> u32 {
+        self.node(index).next
+    }
+
+    /// The branch of a node, or the trunk.
+    pub(super) fn below(&self, index: u32) -> Option<&Branch> {
+        if index == TRUNK {
+            return Some(&self.trunk);
+        }
+        self.branches.get(self.node(index).branch as usize)
+    }
+
+    /// The branch of a node, made if it has none, or the trunk.
+    pub(super) fn below_mut(&mut self, index: u32) -> &mut Branch {
+        if index == TRUNK {
+            return &mut self.trunk;
+        }
+        let node = &mut self.nodes[index as usize];
+        if node.branch == NONE {
+            let key = self.branches.insert(Branch::default());
+            // There are never more branches than nodes, whose indices fit.
+            node.branch = u32::try_from(key).expect("fewer branches than nodes");
+        }
+        &mut self.branches[node.branch as usize]
+    }
+
+    /// The branch of a node, if it has one: not made for a mere look.
+    pub(super) fn known_mut(&mut self, index: u32) -> Option<&mut Branch> {
+        if index == TRUNK {
+            return Some(&mut self.trunk);
+        }
+        self.branches.get_mut(self.node(index).branch as usize)
+    }
+
+    pub(super) fn live(&self, index: u32) -> u32 {
+        self.below(index).map_or(0, |branch| branch.live)
+    }
+
+    /// Frees the branch of a node that keeps nothing in it any more.
+    pub(super) fn prune(&mut self, index: u32) -> Option<Branch> {
+        let node = self.node_mut(index);
+        let key = std::mem::replace(&mut node.branch, NONE);
+        (key != NONE).then(|| self.branches.remove(key as usize))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+#[cfg(all(test, not(any(umbel_loom, loom))))]
+mod tests {
+    use super::*;
+    use std::panic::Location;
+
+    fn children(state: &State, parent: u32) -> Vec<u32> {
+        let first = state.below(parent).map_or(NONE, Branch::first);
+        std::iter::successors((first != NONE).then_some(first), |&index| {
+            Some(state.next(index)).filter(|&next| next != NONE)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_node_is_forty_bytes_in_its_slab() {
+        // The bar on bytes per child rests on this. See `docs/rationale.md`.
+        assert_eq!(size_of::<Node>(), 40);
+    }
+
+    #[test]
+    fn lists_link_and_unlink_in_any_order() {
+        let mut state = State::default();
+        let site = Location::caller();
+        let nodes: Vec<u32> =
+            (0..4).map(|_| state.insert(TRUNK, site).expect("there is room")).collect();
+        let under = state.insert(nodes[1], site).expect("there is room");
+        assert_eq!(children(&state, TRUNK), [3, 2, 1, 0]);
+        for (gone, left) in [(2, vec![3, 1, 0]), (3, vec![1, 0]), (0, vec![1])] {
+            state.unlink(gone);
+            assert_eq!(children(&state, TRUNK), left);
+            state.remove(gone);
+        }
+        state.unlink(under);
+        state.relink(under, TRUNK);
+        assert_eq!(children(&state, TRUNK), [under, 1]);
+        assert_eq!(children(&state, nodes[1]), []);
+    }
+
+    #[test]
+    fn slots_and_branches_are_reused() {
+        let mut state = State::default();
+        let site = Location::caller();
+        for _ in 0..100 {
+            let index = state.insert(TRUNK, site).expect("there is room");
+            state.below_mut(index).live = 1;
+            state.unlink(index);
+            state.remove(index);
+        }
+        assert!(state.nodes.capacity() <= 8 && state.branches.capacity() <= 8);
+    }
+}

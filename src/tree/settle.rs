@@ -1,0 +1,464 @@
+//! Ending: scopes close, children finish, owners leave early, and what was owed is settled.
+//!
+//! An obligation never moves. A scope whose owner is gone while children of it live stays in its
+//! place as a zombie, counted by its parent, and the last thing below it to end closes it and goes on
+//! upwards. So the transfer of R18 is one step under one lock (I19), and a scope cannot close while
+//! anything below it lives (I18).
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::aftermath::Aftermath;
+use super::cancel::Walk;
+use super::node::{NONE, State};
+use super::word::Role;
+use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
+use crate::ground::panics::{self, Payload};
+use crate::ground::reason::{Kind, Reason};
+use crate::ground::seeded;
+
+/// What came of an owner's wish to close.
+#[must_use]
+pub(crate) enum Closing {
+    /// Nothing is left below; the node is closed. A child's panic is the owner's to resume.
+    Closed(Option<Payload>),
+    /// Something below still lives; the owner is woken when the last of it has ended.
+    Waiting,
+}
+
+/// What to do after a node has closed, outside its tree's lock.
+enum Upwards {
+    Stop,
+    /// The node above that stands for this tree has nothing left to wait for.
+    Close(NodeRef),
+    /// This tree's last orphan has ended.
+    Unregister(usize),
+}
+
+impl NodeRef {
+    /// The body is over. Closes the node if nothing below lives (I20: from then on nothing is
+    /// admitted), else registers `waker`.
+    pub(crate) fn try_close(&self, waker: &Waker) -> Closing {
+        let reason = self.reason_to_keep();
+        let reason = match self.close_if_idle(reason) {
+            Ok(panic) => return Closing::Closed(panic),
+            Err(reason) => reason,
+        };
+        let _old = self.register(waker);
+        if seeded!(LostRecheck) {
+            return Closing::Waiting;
+        }
+        // Looked at again, now that the waker is there to be found.
+        match self.close_if_idle(reason) {
+            Ok(panic) => Closing::Closed(panic),
+            Err(_) => Closing::Waiting,
+        }
+    }
+
+    fn close_if_idle(&self, reason: Option<Reason>) -> Result<Option<Payload>, Option<Reason>> {
+        let tree = self.tree();
+        let mut walk = Walk::default();
+        let mut state = tree.state.lock();
+        if state.live(self.index()) > 0 {
+            self.slot().begin_closing();
+            return Err(reason);
+        }
+        let panic = take_panic(&mut state, self.index());
+        let upwards = tree.close(&mut state, self.index(), reason, &mut walk);
+        drop(state);
+        tree.go_up(upwards, walk);
+        Ok(panic)
+    }
+
+    /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
+    /// its parent waits for (R18). [`abandon`](Self::abandon) came first.
+    pub(crate) fn release_scope(&self) {
+        let tree = self.tree();
+        // An abandoned scope is offered no more panics, so this is the last.
+        let panic = take_panic(&mut tree.state.lock(), self.index());
+        if let Some(panic) = panic {
+            self.fail_above(Kind::ChildPanicked, Some(panic));
+        }
+        let reason = self.reason_to_keep();
+        // Before this node may turn into a zombie: its last child could end at once.
+        let key = tree.prepare_for_zombie(self.index());
+        let mut walk = Walk::default();
+        let mut state = tree.state.lock();
+        let mut surplus = key;
+        let upwards = if state.live(self.index()) == 0 {
+            tree.close(&mut state, self.index(), reason, &mut walk)
+        } else {
+            self.slot().forsake();
+            if let Some(reason) = reason {
+                state.below_mut(self.index()).reason.get_or_insert(reason);
+            }
+            let parent = state.node(self.index()).parent;
+            surplus = tree.count_zombie(&mut state, parent, key);
+            Upwards::Stop
+        };
+        drop(state);
+        orphans::unregister(surplus);
+        tree.go_up(upwards, walk);
+    }
+
+    /// A child has ended and its body is dropped. What it left behind (zombies in its own tree or
+    /// below it) is waited for in its place; what it lent away is cancelled (R23).
+    pub(crate) fn finish(&self) {
+        let tree = self.tree();
+        let reason = self.reason_to_keep();
+        if self.word().role() == Role::Task {
+            let sub = tree.state.lock().below(self.index()).and_then(|branch| branch.sub.clone());
+            if let Some(sub) = sub {
+                let why = self.reason().unwrap_or_else(|| Reason::at(Kind::ScopeEnded, self.site()));
+                if sub.end_trunk(why) {
+                    return;
+                }
+            }
+        }
+        let mut walk = Walk::default();
+        let mut state = tree.state.lock();
+        let upwards = if state.live(self.index()) == 0 {
+            tree.close(&mut state, self.index(), reason, &mut walk)
+        } else {
+            // Counted already; only the owner is gone.
+            self.slot().forsake();
+            Upwards::Stop
+        };
+        drop(state);
+        tree.go_up(upwards, walk);
+    }
+
+    /// The body of this scope panicked: its own failure policy cancels it, and the first panic is
+    /// kept for its owner to resume.
+    pub(crate) fn fail(&self, kind: Kind, panic: Option<Payload>) {
+        let later = panic.and_then(|panic| {
+            let mut state = self.tree().state.lock();
+            keep_first(&mut state.below_mut(self.index()).rare_mut().panic, panic)
+        });
+        self.cancel(|| Reason::at(kind, self.site()));
+        later.into_iter().for_each(panics::discard);
+    }
+
+    /// A child panicked, or was lost, or a destructor panicked. It goes to the nearest scope above
+    /// that has an owner to resume it; that scope is cancelled, by its own failure policy (I1).
+    pub(crate) fn fail_above(&self, kind: Kind, panic: Option<Payload>) {
+        let mut panic = panic;
+        let mut next = Some(self.clone());
+        while let Some(node) = next {
+            match node.offer(&mut panic) {
+                Offer::Taken { scope, later } => {
+                    scope.cancel(|| Reason::at(kind, self.site()));
+                    later.into_iter().for_each(panics::discard);
+                    return;
+                }
+                Offer::Ask(above) => next = above,
+            }
+        }
+        panic.into_iter().for_each(orphans::panicked);
+    }
+
+    /// Looks for a scope with an owner above this node, within this tree, and leaves the panic there
+    /// in the same step.
+    fn offer(&self, panic: &mut Option<Payload>) -> Offer {
+        let tree = self.tree();
+        let mut state = tree.state.lock();
+        let mut index = state.node(self.index()).parent;
+        while index != TRUNK {
+            let word = tree.table.word(index).load();
+            if word.role() == Role::Scope && !word.is_abandoned() {
+                let later = panic.take().and_then(|panic| {
+                    keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
+                });
+                tree.table.word(index).add_reference();
+                return Offer::Taken { scope: NodeRef::counted(Arc::clone(tree), index), later };
+            }
+            index = state.node(index).parent;
+        }
+        Offer::Ask(tree.up().cloned())
+    }
+
+    /// Has `waker` woken from now on. Gives back the one before, to be dropped with no lock held.
+    pub(crate) fn register(&self, waker: &Waker) -> Option<Waker> {
+        let waker = waker.clone();
+        self.tree().state.lock().node_mut(self.index()).waker.replace(waker)
+    }
+
+    /// The reason that must be written down before this node loses its place: where it came from
+    /// may be gone by the time somebody asks.
+    fn reason_to_keep(&self) -> Option<Reason> {
+        let word = self.word();
+        let asked_for = self.is_shared() || word.role() != Role::Task;
+        (word.is_inherited() && word.own() == 0 && asked_for).then(|| self.reason()).flatten()
+    }
+}
+
+/// Where a failure goes.
+enum Offer {
+    /// This scope has it. A panic that came too late is to be discarded with no lock held.
+    Taken {
+        scope: NodeRef,
+        later: Option<Payload>,
+    },
+    /// Nobody in this tree; the node above it may know.
+    Ask(Option<NodeRef>),
+}
+
+/// The first panic is the one that is resumed; the panic hook has reported the others.
+fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
+    if slot.is_some() {
+        return Some(panic);
+    }
+    *slot = Some(panic);
+    None
+}
+
+fn take_panic(state: &mut State, index: u32) -> Option<Payload> {
+    state.known_mut(index)?.rare.as_mut()?.panic.take()
+}
+
+impl Tree {
+    /// Closes a node, and every zombie above that waited for nothing else.
+    fn close(
+        self: &Arc<Self>,
+        state: &mut State,
+        index: u32,
+        reason: Option<Reason>,
+        walk: &mut Walk,
+    ) -> Upwards {
+        let mut index = index;
+        let mut reason = reason;
+        loop {
+            let parent = state.node(index).parent;
+            let counted = self.table.word(index).load().is_counted();
+            self.close_one(state, index, reason.take(), walk);
+            if !counted {
+                return self.above_trunk(state, parent);
+            }
+            let branch = state.below_mut(parent);
+            branch.live -= if seeded!(DoubleDecrement) { branch.live.min(2) } else { 1 };
+            if branch.live > 0 {
+                return Upwards::Stop;
+            }
+            if parent == TRUNK {
+                return match state.orphaned.take() {
+                    Some(key) => Upwards::Unregister(key),
+                    None => self.above_trunk(state, parent),
+                };
+            }
+            let word = self.table.word(parent).load();
+            if !word.is_zombie() {
+                if word.is_closing() && !seeded!(ForgottenWake) {
+                    walk.aftermath.wake(state.node_mut(parent).waker.take());
+                }
+                return Upwards::Stop;
+            }
+            index = parent;
+        }
+    }
+
+    /// Whether the node that stands for this tree has now nothing left to wait for.
+    fn above_trunk(&self, state: &mut State, parent: u32) -> Upwards {
+        if parent != TRUNK || state.trunk.live > 0 {
+            return Upwards::Stop;
+        }
+        let Some(up) = self.up() else { return Upwards::Stop };
+        let done = match up.word().role() {
+            // A grafted scope's place goes with the last node in its tree.
+            Role::Graft => state.trunk.first() == NONE || up.word().is_forsaken(),
+            _ => std::mem::take(&mut state.trunk_is_zombie),
+        };
+        if done && !up.word().is_closed() { Upwards::Close(up.clone()) } else { Upwards::Stop }
+    }
+
+    fn close_one(
+        self: &Arc<Self>,
+        state: &mut State,
+        index: u32,
+        reason: Option<Reason>,
+        walk: &mut Walk,
+    ) {
+        self.hand_over_survivors(state, index, reason.as_ref(), walk);
+        state.unlink(index);
+        let waker = state.node_mut(index).waker.take();
+        walk.aftermath.drop_waker(waker);
+        if let Some(branch) = state.known_mut(index) {
+            walk.aftermath.drop_tree(branch.sub.take());
+            if let Some(reason) = reason {
+                branch.reason.get_or_insert(reason);
+            }
+            let mut keep = branch.reason.is_some();
+            if let Some(rare) = &mut branch.rare {
+                walk.aftermath.wake_all(rare.watchers.take());
+                walk.aftermath.drop_attachment(rare.attachment.take());
+                keep |= rare.name.is_some();
+            }
+            if !keep {
+                walk.aftermath.drop_branch(state.prune(index));
+            }
+        } else if let Some(reason) = reason {
+            state.below_mut(index).reason = Some(reason);
+        }
+        if self.table.word(index).close() {
+            walk.aftermath.drop_node(state.remove(index));
+        }
+    }
+
+    /// Scopes first polled below this node whose futures live on elsewhere (R23): handed to the next
+    /// node up if this one ended by itself; cancelled with it if it was cancelled; cancelled if it
+    /// was a whole task.
+    fn hand_over_survivors(
+        self: &Arc<Self>,
+        state: &mut State,
+        index: u32,
+        reason: Option<&Reason>,
+        walk: &mut Walk,
+    ) {
+        let parent = state.node(index).parent;
+        loop {
+            let child = state.below(index).map_or(NONE, |branch| branch.first());
+            if child == NONE {
+                return;
+            }
+            state.unlink(child);
+            state.relink(child, parent);
+            // Whoever polls it next finds out anew where it stands.
+            self.table.word(child).ask_attention();
+            let word = self.table.word(index).load();
+            let cause = if word.is_cancelled() {
+                let own = state.below(index).and_then(|branch| branch.reason.clone());
+                own.or_else(|| reason.cloned())
+            } else if word.role() == Role::Scope || word.role() == Role::Graft {
+                None
+            } else {
+                Some(Reason::at(Kind::ScopeEnded, state.node(index).site))
+            };
+            match cause {
+                Some(cause) => {
+                    state.below_mut(child).reason.get_or_insert(cause);
+                    walk.mark(self, state, child);
+                    // It may wait for an ancestor to drop it, which will not come any more.
+                    walk.aftermath.wake(state.node_mut(child).waker.take());
+                }
+                None => {
+                    let Walk { aftermath, retime, .. } = &mut *walk;
+                    self.retime(state, child, aftermath, retime);
+                }
+            }
+        }
+    }
+
+    /// The task of this tree has ended: whatever still hangs here belongs to nobody and is cancelled.
+    /// Returns whether obligations are left; then the last of them closes the node above.
+    fn end_trunk(self: &Arc<Self>, reason: Reason) -> bool {
+        let mut walk = Walk::default();
+        let mut state = self.state.lock();
+        state.trunk.reason.get_or_insert(reason);
+        walk.mark_below(self, &mut state, TRUNK);
+        let busy = state.trunk.live > 0;
+        state.trunk_is_zombie = busy;
+        drop(state);
+        walk.run().run();
+        busy
+    }
+
+    /// Nobody above this tree waits for what hangs on its trunk.
+    fn is_masterless(&self) -> bool {
+        self.up().is_none_or(|up| up.word().is_closed())
+    }
+
+    /// Before a node with something alive below turns into a zombie: sees to it that what is counted
+    /// on the trunk is waited for by somebody. Gives the key of a registration among the orphans.
+    fn prepare_for_zombie(self: &Arc<Self>, index: u32) -> Option<usize> {
+        let state = self.state.lock();
+        if state.live(index) == 0 || state.node(index).parent != TRUNK {
+            return None;
+        }
+        drop(state);
+        match self.up() {
+            Some(up) if up.word().role() == Role::Graft && !up.word().is_closed() => {
+                let above = up.tree();
+                let key = above.prepare_for_graft(up.index());
+                let mut state = above.state.lock();
+                let mut surplus = key;
+                if !up.word().is_forsaken() && !up.word().is_closed() {
+                    up.slot().forsake();
+                    let parent = state.node(up.index()).parent;
+                    surplus = above.count_zombie(&mut state, parent, key);
+                }
+                drop(state);
+                orphans::unregister(surplus);
+                None
+            }
+            _ => self.is_masterless().then(|| orphans::register(self)),
+        }
+    }
+
+    fn prepare_for_graft(self: &Arc<Self>, index: u32) -> Option<usize> {
+        let on_trunk = self.state.lock().node(index).parent == TRUNK;
+        (on_trunk && self.is_masterless()).then(|| orphans::register(self))
+    }
+
+    /// Counts a new zombie at its parent. Gives the registration back if it is not needed.
+    fn count_zombie(&self, state: &mut State, parent: u32, key: Option<usize>) -> Option<usize> {
+        state.below_mut(parent).live += 1;
+        if parent != TRUNK || state.orphaned.is_some() {
+            return key;
+        }
+        state.orphaned = key;
+        None
+    }
+
+    /// Carries on above, tree by tree, with no two locks held; then wakes and drops.
+    fn go_up(self: &Arc<Self>, upwards: Upwards, walk: Walk) {
+        walk.run().run();
+        let mut upwards = upwards;
+        loop {
+            match upwards {
+                Upwards::Stop => return,
+                Upwards::Unregister(key) => return orphans::unregister(Some(key)),
+                Upwards::Close(node) => {
+                    let mut walk = Walk::default();
+                    let mut state = node.tree().state.lock();
+                    upwards = if node.word().is_closed() {
+                        Upwards::Stop
+                    } else {
+                        node.tree().close(&mut state, node.index(), None, &mut walk)
+                    };
+                    drop(state);
+                    walk.run().run();
+                }
+            }
+        }
+    }
+
+    /// The last reference to a closed node is gone.
+    pub(super) fn recycle(&self, index: u32) {
+        let mut aftermath = Aftermath::default();
+        aftermath.drop_node(self.state.lock().remove(index));
+        aftermath.run();
+    }
+}
+
+/// What the floors above hang on a node.
+impl NodeRef {
+    /// The attachment, made at the first call. Nothing if the node has closed.
+    pub(crate) fn attachment(&self, make: impl FnOnce() -> Attachment) -> Option<Attachment> {
+        let mut state = self.tree().state.lock();
+        if self.word().is_closed() {
+            return None;
+        }
+        let slot = &mut state.below_mut(self.index()).rare_mut().attachment;
+        Some(Arc::clone(slot.get_or_insert_with(make)))
+    }
+
+    /// The attachment, if there is one.
+    pub(crate) fn known_attachment(&self) -> Option<Attachment> {
+        let mut state = self.tree().state.lock();
+        state.known_mut(self.index())?.rare.as_ref()?.attachment.clone()
+    }
+
+    /// Whether anything that must be waited for lives below.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.tree().state.lock().live(self.index()) > 0
+    }
+}

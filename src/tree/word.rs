@@ -1,0 +1,312 @@
+//! The packed state of one node.
+//!
+//! ```text
+//!  63                    36 35              12 11            3 2    0
+//! ┌────────────────────────┬──────────────────┬───────────────┬──────┐
+//! │ references (28)        │ own count (24)   │ flags         │ role │
+//! └────────────────────────┴──────────────────┴───────────────┴──────┘
+//! ```
+//!
+//! | field      | who changes it                                             | how            |
+//! |------------|------------------------------------------------------------|----------------|
+//! | role       | written at birth                                           | plain store    |
+//! | INHERITED  | a canceller, or birth below a cancelled parent; never lifted | under the lock |
+//! | ABANDONED  | the drop of the owner; never lifted                        | under the lock |
+//! | CLOSING    | the owner, when its body is over; never lifted             | under the lock |
+//! | CLOSED     | whoever settles the node; never lifted                     | under the lock |
+//! | ADRIFT     | the owner, polled outside its parent; never lifted         | under the lock |
+//! | ATTEND     | anybody with something for the owner's next poll           | under the lock; lifted by the owner |
+//! | FORSAKEN   | the owner, leaving while something below lives; never lifted | under the lock |
+//! | own count  | a cancel addressed to this node; saturates (I1, I2)        | under the lock |
+//! | references | whoever clones or drops a [`NodeRef`](super::NodeRef)      | lock-free      |
+//!
+//! Every change is a read-modify-write, so that no two writers lose each other's bits. Readers need
+//! no lock: what a set flag announces (the reason, the parent's mark) was written before the flag,
+//! under the lock, and is read under the lock or by an Acquire load.
+//!
+//! Legal combinations: CLOSED implies CLOSING, FORSAKEN implies CLOSING. FORSAKEN and not CLOSED is a
+//! *zombie*: a node without an owner that stays linked, and is counted by its parent, because
+//! something below it still lives. A free slot's word is never read.
+
+use std::fmt;
+
+use crate::ground::seeded;
+use crate::ground::sync::{AtomicU64, Ordering};
+
+/// What a node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Role {
+    /// A scope, owned by a future.
+    Scope = 0,
+    /// A child task on the runtime; what it opens lives in a tree of its own.
+    Task = 1,
+    /// A child polled in place; what it opens lives in this tree.
+    Fork = 2,
+    /// The place in this tree of a scope that had to have a tree of its own before it was polled.
+    Graft = 3,
+}
+
+/// What a word holds at one moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+const ROLE: u64 = 0b111;
+const INHERITED: u64 = 1 << 3;
+const ABANDONED: u64 = 1 << 4;
+const CLOSING: u64 = 1 << 5;
+const CLOSED: u64 = 1 << 6;
+const ADRIFT: u64 = 1 << 7;
+const ATTEND: u64 = 1 << 8;
+const FORSAKEN: u64 = 1 << 9;
+const OWN_SHIFT: u32 = 12;
+const OWN_ONE: u64 = 1 << OWN_SHIFT;
+const OWN_MAX: u64 = (1 << 24) - 1;
+const OWN: u64 = OWN_MAX << OWN_SHIFT;
+const REF_SHIFT: u32 = 36;
+const REF_ONE: u64 = 1 << REF_SHIFT;
+/// Half of what fits: above this the process aborts, as it does for std's `Arc`, since only leaked
+/// handles can get there.
+const REF_LIMIT: u64 = 1 << 27;
+
+const CANCELLED: u64 = INHERITED | ABANDONED | OWN;
+
+impl Word {
+    pub(super) fn born(role: Role, inherited: bool, references: u32) -> Self {
+        let inherited = if inherited { INHERITED } else { 0 };
+        Self(role as u64 | inherited | u64::from(references) << REF_SHIFT)
+    }
+
+    pub(crate) fn role(self) -> Role {
+        match self.0 & ROLE {
+            0 => Role::Scope,
+            1 => Role::Task,
+            2 => Role::Fork,
+            _ => Role::Graft,
+        }
+    }
+
+    /// Effectively cancelled: by its own count, by abandonment, or from above.
+    #[inline]
+    pub(crate) fn is_cancelled(self) -> bool {
+        self.0 & CANCELLED != 0
+    }
+
+    /// Cancelled by a request addressed to this very node, or abandoned.
+    pub(crate) fn is_own(self) -> bool {
+        self.0 & (OWN | ABANDONED) != 0
+    }
+
+    pub(crate) fn is_inherited(self) -> bool {
+        self.0 & INHERITED != 0
+    }
+
+    pub(crate) fn is_abandoned(self) -> bool {
+        self.0 & ABANDONED != 0
+    }
+
+    pub(crate) fn is_closing(self) -> bool {
+        self.0 & CLOSING != 0
+    }
+
+    pub(crate) fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    pub(crate) fn is_adrift(self) -> bool {
+        self.0 & ADRIFT != 0
+    }
+
+    pub(crate) fn must_attend(self) -> bool {
+        self.0 & ATTEND != 0
+    }
+
+    pub(crate) fn is_forsaken(self) -> bool {
+        self.0 & FORSAKEN != 0
+    }
+
+    pub(crate) fn is_zombie(self) -> bool {
+        self.0 & (FORSAKEN | CLOSED) == FORSAKEN
+    }
+
+    /// Whether the parent waits for this node: for every child, and for a scope without an owner.
+    pub(crate) fn is_counted(self) -> bool {
+        matches!(self.role(), Role::Task | Role::Fork) || self.is_forsaken()
+    }
+
+    /// Nothing for the owner to look at: the whole of the check that every poll makes.
+    #[inline]
+    pub(crate) fn is_calm(self) -> bool {
+        self.0 & (CANCELLED | ATTEND) == 0
+    }
+
+    pub(crate) fn own(self) -> u64 {
+        (self.0 & OWN) >> OWN_SHIFT
+    }
+
+    pub(crate) fn references(self) -> u64 {
+        self.0 >> REF_SHIFT
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        list.entry(&self.role());
+        for (bit, name) in [
+            (INHERITED, "INHERITED"),
+            (ABANDONED, "ABANDONED"),
+            (CLOSING, "CLOSING"),
+            (CLOSED, "CLOSED"),
+            (ADRIFT, "ADRIFT"),
+            (ATTEND, "ATTEND"),
+            (FORSAKEN, "FORSAKEN"),
+        ] {
+            if self.0 & bit != 0 {
+                list.entry(&format_args!("{name}"));
+            }
+        }
+        list.entry(&format_args!("own={} refs={}", self.own(), self.references())).finish()
+    }
+}
+
+/// The word of one slot. See the top of the file for who may do what.
+pub(super) struct AtomicWord(AtomicU64);
+
+/// Publishes what was written before a flag, and takes in what others published.
+const PUBLISH: Ordering = Ordering::AcqRel;
+
+impl AtomicWord {
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Reads the word without the lock.
+    #[inline]
+    pub(super) fn load(&self) -> Word {
+        // ORDERING: Acquire, with the AcqRel of every writer below: whoever sees a mark also sees
+        // the mark of the ancestor it came from, and a reason that was written before it.
+        Word(self.0.load(Ordering::Acquire))
+    }
+
+    /// Gives a free slot its first state.
+    pub(super) fn init(&self, word: Word) {
+        // ORDERING: Relaxed: the slot was free and is published by the lock, or by whatever hands the
+        // new reference to another thread.
+        self.0.store(word.0, Ordering::Relaxed);
+    }
+
+    fn set(&self, flag: u64) -> Word {
+        let ordering = if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH };
+        Word(self.0.fetch_or(flag, ordering))
+    }
+
+    /// Marks the node as cancelled from above. Returns the state before.
+    pub(super) fn inherit(&self) -> Word {
+        self.set(INHERITED)
+    }
+
+    pub(super) fn abandon(&self) -> Word {
+        self.set(ABANDONED)
+    }
+
+    pub(super) fn begin_closing(&self) -> Word {
+        self.set(CLOSING)
+    }
+
+    /// The owner is gone, and something below still lives.
+    pub(super) fn forsake(&self) -> Word {
+        self.set(CLOSING | FORSAKEN)
+    }
+
+    pub(super) fn set_adrift(&self) -> Word {
+        self.set(ADRIFT)
+    }
+
+    pub(super) fn ask_attention(&self) -> Word {
+        self.set(ATTEND)
+    }
+
+    /// The owner has come to look. Returns the state before.
+    pub(super) fn attended(&self) -> Word {
+        Word(self.0.fetch_and(!ATTEND, PUBLISH))
+    }
+
+    /// Counts one request addressed to this node (I1). Returns the state before.
+    pub(super) fn count_cancel(&self) -> Word {
+        // The own count changes only under the lock, which the caller holds, so the load is current.
+        let word = self.load();
+        if word.own() == OWN_MAX {
+            return word;
+        }
+        Word(self.0.fetch_add(OWN_ONE, if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH }))
+    }
+
+    /// Closes the node and gives up the reference that its place in the tree held, in one step.
+    /// Returns whether that was the last one: then the caller recycles the slot. Under the lock.
+    ///
+    /// | before                  | after                     |
+    /// |-------------------------|---------------------------|
+    /// | CLOSING or not, refs n  | CLOSING, CLOSED, refs n-1 |
+    #[must_use]
+    pub(super) fn close(&self) -> bool {
+        // CLOSING changes only under the lock, which the caller holds, so the load is current.
+        let before = self.load();
+        debug_assert!(!before.is_closed(), "closed twice: {before:?}");
+        let flags = if before.is_closing() { CLOSED } else { CLOSED | CLOSING };
+        // ORDERING: AcqRel: the last reference to go sees all that the others did before they went.
+        let before = Word(self.0.fetch_add(flags.wrapping_sub(REF_ONE), PUBLISH));
+        before.references() == 1 || seeded!(EarlyRecycle)
+    }
+
+    pub(super) fn add_reference(&self) {
+        // ORDERING: Relaxed: the caller holds a reference, so the slot cannot go; whoever gets the
+        // new one gets it by a hand-over that orders what it must.
+        let before = Word(self.0.fetch_add(REF_ONE, Ordering::Relaxed));
+        if before.references() >= REF_LIMIT {
+            std::process::abort();
+        }
+    }
+
+    /// Gives up one reference. Returns whether it was the last.
+    #[must_use]
+    pub(super) fn drop_reference(&self) -> bool {
+        // ORDERING: AcqRel: as in `close`.
+        let before = Word(self.0.fetch_sub(REF_ONE, PUBLISH));
+        debug_assert!(before.references() > 0, "released too often: {before:?}");
+        before.references() == 1
+    }
+}
+
+#[cfg(all(test, not(any(umbel_loom, loom))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_born_calm_or_marked() {
+        let word = Word::born(Role::Task, false, 2);
+        assert_eq!((word.role(), word.references(), word.own()), (Role::Task, 2, 0));
+        assert!(word.is_calm() && !word.is_cancelled());
+        assert!(Word::born(Role::Scope, true, 1).is_cancelled());
+    }
+
+    #[test]
+    fn the_own_count_saturates_and_touches_nothing_else() {
+        let slot = AtomicWord::new();
+        slot.init(Word(Word::born(Role::Fork, false, 3).0 | (OWN_MAX - 1) << OWN_SHIFT));
+        slot.count_cancel();
+        slot.count_cancel();
+        let word = slot.load();
+        assert_eq!((word.own(), word.references(), word.role()), (OWN_MAX, 3, Role::Fork));
+        assert!(!word.is_inherited() && !word.is_closed());
+    }
+
+    #[test]
+    fn closing_gives_up_the_places_reference() {
+        let slot = AtomicWord::new();
+        slot.init(Word::born(Role::Scope, false, 2));
+        assert!(!slot.close(), "a handle is left");
+        assert!(slot.load().is_closed() && slot.load().is_closing());
+        assert!(slot.drop_reference(), "the handle was the last");
+    }
+}
