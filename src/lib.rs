@@ -24,3 +24,7 @@ pub use scope::{
 pub mod task {
     pub use crate::context::task::{Task, TaskId, current};
 }
+
+#[cfg(any(umbel_loom, loom))]
+#[doc(hidden)]
+pub mod model;

@@ -99,7 +99,7 @@ pub(crate) fn innermost() -> Option<NodeRef> {
 pub(crate) fn is_cancelled() -> bool {
     STACK
         .try_with(|stack| {
-            stack.borrow().last().is_some_and(|place| place.node().word().is_cancelled())
+            stack.borrow().last().is_some_and(|place| place.node().peek().is_cancelled())
         })
         .unwrap_or(false)
 }

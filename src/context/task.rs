@@ -49,13 +49,13 @@ impl Task {
     /// Always 0 for a task that no scope of ours started: nobody can address it.
     #[must_use]
     pub fn cancel_count(&self) -> u64 {
-        self.0.as_ref().map_or(0, |node| node.word().own())
+        self.0.as_ref().map_or(0, |node| node.peek().own())
     }
 
     /// Whether the task is cancelled, by a request of its own or from above.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.as_ref().is_some_and(|node| node.word().is_cancelled())
+        self.0.as_ref().is_some_and(|node| node.peek().is_cancelled())
     }
 
     /// The first cause, if it is cancelled.

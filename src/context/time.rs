@@ -1,7 +1,9 @@
 //! The one file that names tokio's clock (R21): a paused clock drives everything.
 
 use std::fmt;
+#[cfg(not(any(umbel_loom, loom)))]
 use std::future::Future;
+#[cfg(not(any(umbel_loom, loom)))]
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
 //! Floor 0: what everything stands on. The backend of synchronization, the runtime, reasons,
 //! errors, panics. Nothing here knows of scopes.
 
+#[cfg(any(umbel_loom, loom))]
+pub(crate) mod defects;
 pub(crate) mod error;
 pub(crate) mod panics;
 pub(crate) mod reason;
 pub(crate) mod runtime;
-#[cfg(any(umbel_loom, loom))]
-pub(crate) mod seeded;
 pub(crate) mod sync;
 pub(crate) mod waiters;
 
@@ -20,7 +20,7 @@ macro_rules! seeded {
 #[cfg(any(umbel_loom, loom))]
 macro_rules! seeded {
     ($defect:ident) => {
-        $crate::ground::seeded::is($crate::ground::seeded::Defect::$defect)
+        $crate::ground::defects::is($crate::ground::defects::Defect::$defect)
     };
 }
 pub(crate) use seeded;

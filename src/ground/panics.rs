@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::Waker;
 
 /// What a panic carries, as the panicking code gave it.
 pub(crate) type Payload = Box<dyn Any + Send>;
@@ -12,7 +13,28 @@ pub(crate) type Payload = Box<dyn Any + Send>;
 /// is resumed in the owner; a value that other code shares is as broken as after any panic.
 #[inline]
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Payload> {
-    catch_unwind(AssertUnwindSafe(code))
+    let result = catch_unwind(AssertUnwindSafe(code));
+    #[cfg(any(umbel_loom, loom))]
+    let result = result.map_err(pass_on_what_is_looms);
+    result
+}
+
+/// loom ends the threads of a failed execution by a panic of its own, and reports a deadlock by one.
+#[cfg(any(umbel_loom, loom))]
+fn pass_on_what_is_looms(payload: Payload) -> Payload {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    match text.or_else(|| payload.downcast_ref::<&str>().copied()) {
+        Some(text) if !text.starts_with("deadlock") => payload,
+        _ => resume_unwind(payload),
+    }
+}
+
+/// Wakes. A waker is foreign code: if it panics, the panic hook reports it, and that is all, because
+/// whoever wakes has others to wake and a tree to leave in order.
+pub(crate) fn wake(waker: Waker) {
+    if let Err(payload) = catch(|| waker.wake()) {
+        discard(payload);
+    }
 }
 
 /// Lets a caught panic go on in the caller. The panic hook has run already and does not run again.

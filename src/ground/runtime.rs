@@ -68,10 +68,6 @@ mod backend {
             Self(tokio::runtime::Handle::try_current().ok())
         }
 
-        pub(crate) fn is_some(&self) -> bool {
-            self.0.is_some()
-        }
-
         /// Spawns on this host's runtime, whichever runtime the caller is on. A runtime that is
         /// shut down drops the future before this returns. Without a runtime the future comes back.
         pub(crate) fn spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, F>
@@ -132,11 +128,6 @@ mod backend {
     impl Host {
         pub(crate) fn current() -> Self {
             Self(())
-        }
-
-        #[expect(clippy::unused_self, reason = "the same face as the real host")]
-        pub(crate) fn is_some(&self) -> bool {
-            true
         }
 
         #[expect(clippy::unused_self, reason = "the same face as the real host")]
@@ -217,7 +208,7 @@ mod backend {
     }
 
     /// Polls a future to its end on this loom thread.
-    pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    pub fn block_on<F: Future>(future: F) -> F::Output {
         let bell = Arc::new(Bell(Notify::new()));
         let waker = Waker::from(Arc::clone(&bell));
         let mut cx = Context::from_waker(&waker);
@@ -232,4 +223,4 @@ mod backend {
 }
 
 #[cfg(any(umbel_loom, loom))]
-pub(crate) use backend::block_on;
+pub use backend::block_on;

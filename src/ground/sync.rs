@@ -6,17 +6,17 @@
 #[cfg(not(any(umbel_loom, loom)))]
 mod backend {
     #![expect(clippy::disallowed_types, reason = "the permitted caller")]
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+    pub(crate) use std::sync::atomic::AtomicU64;
     pub(crate) use std::sync::{Mutex, MutexGuard};
 }
 
 #[cfg(any(umbel_loom, loom))]
 mod backend {
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64};
+    pub(crate) use loom::sync::atomic::AtomicU64;
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 }
 
-pub(crate) use backend::{AtomicU32, AtomicU64};
+pub(crate) use backend::AtomicU64;
 use std::fmt;
 pub(crate) use std::sync::atomic::Ordering;
 use std::sync::PoisonError;

@@ -79,13 +79,13 @@ impl<T> Child<T> {
     /// How many requests were addressed to this child: the cancel count of its task.
     #[must_use]
     pub fn cancel_count(&self) -> u64 {
-        self.node.as_ref().map_or(0, |node| node.word().own())
+        self.node.as_ref().map_or(0, |node| node.peek().own())
     }
 
     /// Whether the child has ended: its future is dropped, and so is all that it started.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.node.as_ref().is_none_or(|node| node.word().is_closed())
+        self.node.as_ref().is_none_or(|node| node.peek().is_closed())
     }
 
     /// The name that the child was given.

@@ -71,9 +71,7 @@ impl<T> Slot<T> {
         contents.value = Some(value);
         let waker = contents.waker.take();
         drop(contents);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(panics::wake);
     }
 
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -116,7 +114,7 @@ impl<F: Future> Future for Forked<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
         let place = this.place.take().expect("a child is not polled after it has ended");
-        if place.node().word().is_cancelled() {
+        if place.node().peek().is_cancelled() {
             return Poll::Ready(self.end(place, None));
         }
         let (place, _, polled) = stack::within(place, || {
@@ -130,17 +128,20 @@ impl<F: Future> Future for Forked<F> {
                 return Poll::Ready(self.end(place, None));
             }
         }
+        // Put back first: a waker's clone is foreign code and may panic.
+        let place = this.place.insert(place);
         let key = WakeKey::of(cx.waker());
         if *this.key != key {
-            *this.key = key;
             drop(place.node().register(cx.waker()));
+            *this.key = key;
         }
         // I5: as for spawned children.
-        if place.node().word().is_cancelled() {
-            return Poll::Ready(self.end(place, None));
+        if !place.node().peek().is_cancelled() {
+            return Poll::Pending;
         }
-        *this.place = Some(place);
-        Poll::Pending
+        let place = this.place.take();
+        place.into_iter().for_each(|place| self.as_mut().end(place, None));
+        Poll::Ready(())
     }
 }
 

@@ -33,6 +33,7 @@ use crate::ground::error::Cancelled;
 use crate::ground::panics;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::Host;
+use crate::ground::seeded;
 use crate::tree::{Closing, NodeRef, Site, TRUNK, Tree};
 
 /// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
@@ -253,6 +254,7 @@ where
         let (place, handle) = match this.run.place.take() {
             // The handle was asked for before: the scope has a tree of its own, which joins now.
             Some(place) => {
+                place.node().tree().set_host(Host::current());
                 this.run.beneath = stack::graft(this.site, place.node().tree());
                 let handle = place.node().clone();
                 (place, handle)
@@ -289,7 +291,7 @@ where
 
     /// Steps 1 to 4. Ready when there is an outcome.
     fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.node().word().is_calm() && self.as_mut().look().is_cancelled() {
+        if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
             return self.stop(cx);
         }
         let mut this = self.as_mut().project();
@@ -320,7 +322,9 @@ where
         loop {
             self.as_mut().poll_forks_and_timer(cx);
             self.as_mut().project().run.register(cx);
-            if self.node().word().is_calm() {
+            // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
+            // here.
+            if self.node().peek().is_calm() || seeded!(LostRecheck) {
                 return Poll::Pending;
             }
             if self.as_mut().look().is_cancelled() {
@@ -335,7 +339,7 @@ where
         self.as_mut().drop_body();
         let this = self.project();
         let node = this.run.node();
-        if node.word().is_inherited() && stack::has_cancelled_ancestor(node) {
+        if node.peek().is_inherited() && stack::has_cancelled_ancestor(node) {
             // Dropped from above, or woken if that cannot come any more.
             this.run.register(cx);
             return Poll::Pending;
@@ -349,7 +353,7 @@ where
     /// The body is over: waits for what still lives below, and closes.
     fn drain(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
         loop {
-            if !self.node().word().is_calm() && self.as_mut().look().is_cancelled() {
+            if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
                 self.as_mut().drop_body();
             }
             self.as_mut().poll_forks_and_timer(cx);
@@ -371,7 +375,7 @@ where
                     });
                 }
                 Closing::Waiting => {
-                    let word = this.run.node().word();
+                    let word = this.run.node().peek();
                     let has_forks = this.forks.as_ref().is_some_and(|forks| !forks.is_empty());
                     if !word.must_attend() && !(word.is_cancelled() && has_forks) {
                         return Poll::Pending;
@@ -409,7 +413,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         let run = this.run;
         // Whoever set a mark may have taken the waker out.
         run.key = WakeKey::NONE;
-        if run.node().word().must_attend() {
+        if run.node().peek().must_attend() {
             run.node().attended();
             run.find_place(run.beneath);
             run.retime();
@@ -420,7 +424,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
                 this.forks.get_or_insert_default().extend(new);
             }
         }
-        run.node().word()
+        run.node().peek()
     }
 
     /// Drops the body and the forks, inside the scope (R22), and sees to their panics.
@@ -478,7 +482,7 @@ impl<T> Run<T> {
     /// tree of its own, that joins the parent's later.
     fn early(&mut self, site: Site) -> &NodeRef {
         let place = self.place.get_or_insert_with(|| {
-            let (owner, _handle) = Tree::unowned(Host::current()).open(TRUNK, site);
+            let (owner, _handle) = Tree::early().open(TRUNK, site);
             Place::Node(owner)
         });
         place.node()
@@ -497,8 +501,8 @@ impl<T> Run<T> {
     fn register(&mut self, cx: &Context<'_>) {
         let key = WakeKey::of(cx.waker());
         if self.key != key {
-            self.key = key;
             drop(self.node().register(cx.waker()));
+            self.key = key;
         }
     }
 
@@ -506,7 +510,7 @@ impl<T> Run<T> {
     /// future when one is cancelled, and it has to be woken by itself (R23).
     fn find_place(&mut self, beneath: Mark) {
         self.beneath = beneath;
-        if !self.node().word().is_adrift() && !stack::has_ancestor(self.node()) {
+        if !self.node().peek().is_adrift() && !stack::has_ancestor(self.node()) {
             self.node().set_adrift();
         }
     }
@@ -515,7 +519,7 @@ impl<T> Run<T> {
     fn retime(&mut self) {
         let (own, inherited) = self.node().deadlines();
         let nearer = own.filter(|own| inherited.is_none_or(|inherited| *own < inherited));
-        let wanted = nearer.filter(|_| !self.node().word().is_cancelled());
+        let wanted = nearer.filter(|_| !self.node().peek().is_cancelled());
         self.timer = wanted.map(Timer::at);
     }
 

@@ -66,7 +66,7 @@ impl CancelScope {
     /// failure policy. What it inherits is not in it (R1). Saturates at 16,777,215.
     #[must_use]
     pub fn cancel_count(&self) -> u64 {
-        self.0.word().own()
+        self.0.peek().own()
     }
 
     /// Whether the scope is cancelled: by a request of its own, because its future was dropped, or
@@ -74,13 +74,13 @@ impl CancelScope {
     #[inline]
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.word().is_cancelled()
+        self.0.peek().is_cancelled()
     }
 
     /// Whether the scope has ended: its body, its children and theirs are gone.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.0.word().is_closed()
+        self.0.peek().is_closed()
     }
 
     /// The first cause at the nearest cancelled scope, this one or one above it. Whenever

@@ -11,6 +11,7 @@ use super::child::{Child, Outcome};
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::{Kind, Reason};
+use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
 
 /// Admits a child to `scope` and starts it.
@@ -35,7 +36,11 @@ where
         handle.set_name(name);
     }
     let task = Spawned { place: Some(Place::Node(owner)), body: Some(future), registered: false };
-    match scope.tree().host().spawn(task) {
+    let spawned = match scope.tree().host() {
+        Some(host) => host.spawn(task),
+        None => Err(task),
+    };
+    match spawned {
         Ok(join) => Child::new(handle, Outcome::Spawned(join)),
         Err(task) => {
             // No runtime: the wrapper's destructor does what it does when a runtime is shut down.
@@ -76,7 +81,7 @@ impl<F: Future> Future for Spawned<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
         let place = this.place.take().expect("a child is not polled after it has ended");
-        if place.node().word().is_cancelled() {
+        if place.node().peek().is_cancelled() {
             return self.end(place, None);
         }
         let (place, _, polled) = stack::within(place, || {
@@ -90,17 +95,21 @@ impl<F: Future> Future for Spawned<F> {
                 return self.end(place, None);
             }
         }
+        // Put back first: a waker's clone is foreign code and may panic.
+        let place = this.place.insert(place);
         if !*this.registered {
-            *this.registered = true;
             drop(place.node().register(cx.waker()));
+            *this.registered = true;
         }
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
         // here.
-        if place.node().word().is_cancelled() {
-            return self.end(place, None);
+        if !place.node().peek().is_cancelled() || seeded!(LostRecheck) {
+            return Poll::Pending;
         }
-        *this.place = Some(place);
-        Poll::Pending
+        match this.place.take() {
+            Some(place) => self.end(place, None),
+            None => Poll::Pending,
+        }
     }
 }
 

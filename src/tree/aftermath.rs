@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use super::node::{Branch, Node};
 use super::{Attachment, Tree};
-use crate::ground::panics::{self, Payload};
+use crate::ground::panics;
 
 /// Wakers are the user's code, and so are the destructors of what a node held. Transitions collect
 /// both here; the caller lets go of the lock and then of this.
@@ -66,33 +66,15 @@ impl Aftermath {
         self.drop_branch(branch);
     }
 
-    /// Does it. No lock of ours may be held. A waker that panics does not keep the others from being
-    /// woken; its panic goes on in the caller afterwards.
+    /// Does it. No lock of ours may be held. Never unwinds: transitions are left in order whatever a
+    /// waker or a destructor does; the panic hook has reported it.
+    #[inline]
     pub(crate) fn run(self) {
-        if self.first.is_none() && self.trash.is_empty() {
-            return;
-        }
-        let mut panic: Option<Payload> = None;
-        let mut attempt = |code: &mut dyn FnMut()| {
-            if let Err(payload) = panics::catch(code) {
-                if let Some(later) = panic.replace(payload) {
-                    panics::discard(later);
-                }
-            }
-        };
-        for waker in self.first.into_iter().chain(self.wakers) {
-            let mut waker = Some(waker);
-            attempt(&mut || waker.take().into_iter().for_each(Waker::wake));
-        }
+        self.first.into_iter().for_each(panics::wake);
+        self.wakers.into_iter().for_each(panics::wake);
         for trash in self.trash {
-            let mut trash = Some(trash);
-            attempt(&mut || drop(trash.take()));
-        }
-        if let Some(payload) = panic {
-            if std::thread::panicking() {
+            if let Err(payload) = panics::catch(|| drop(trash)) {
                 panics::discard(payload);
-            } else {
-                panics::resume(payload);
             }
         }
     }

@@ -14,7 +14,6 @@ use super::word::Role;
 use super::{NodeRef, TRUNK, Tree};
 use crate::ground::reason::Reason;
 use crate::ground::seeded;
-use crate::ground::sync::Ordering;
 
 /// A canceller on its way down through the trees, with no lock held between two of them.
 #[derive(Default)]
@@ -47,7 +46,7 @@ impl Walk {
 
     /// Marks a node, and its siblings if asked, and all below, with an explicit stack (R26).
     fn mark_list(&mut self, tree: &Arc<Tree>, state: &mut State, first: u32, siblings: bool) {
-        let thorough = tree.is_propagating() && !seeded!(EarlyReturn);
+        let thorough = state.in_flight > 0 && !seeded!(EarlyReturn);
         let mut stack = Vec::new();
         let mut index = first;
         loop {
@@ -84,14 +83,14 @@ impl Walk {
         }
     }
 
-    fn note_sub(&mut self, tree: &Arc<Tree>, state: &State, index: u32) {
-        let Some(sub) = state.below(index).and_then(|branch| branch.sub.as_ref()) else { return };
+    fn note_sub(&mut self, tree: &Arc<Tree>, state: &mut State, index: u32) {
+        let sub = state.below(index).and_then(|branch| branch.sub.clone());
+        let Some(sub) = sub else { return };
         if !self.left.last().is_some_and(|last| Arc::ptr_eq(last, tree)) {
-            // ORDERING: Relaxed: under the lock, whose release publishes it to whoever takes it next.
-            tree.in_flight.fetch_add(1, Ordering::Relaxed);
+            state.in_flight += 1;
             self.left.push(Arc::clone(tree));
         }
-        self.frontier.push(Arc::clone(sub));
+        self.frontier.push(sub);
     }
 
     /// Carries the mark into every tree below. Call with no lock held; then run the aftermath.
@@ -101,8 +100,7 @@ impl Walk {
             self.mark_below(&tree, &mut state, TRUNK);
         }
         for tree in &self.left {
-            // ORDERING: Release, with the Acquire in `is_propagating`.
-            tree.in_flight.fetch_sub(1, Ordering::Release);
+            tree.state.lock().in_flight -= 1;
         }
         while let Some(tree) = self.retime.pop() {
             let mut state = tree.state.lock();
@@ -142,7 +140,7 @@ impl NodeRef {
                 }
                 walk.wake_watchers(&mut state, self.index());
             }
-            if !before.is_cancelled() || tree.is_propagating() {
+            if !before.is_cancelled() || (state.in_flight > 0 && !seeded!(EarlyReturn)) {
                 walk.mark_below(tree, &mut state, self.index());
             }
         }
@@ -171,7 +169,7 @@ impl NodeRef {
         if !before.is_cancelled() {
             walk.wake_watchers(&mut state, self.index());
         }
-        if !before.is_cancelled() || tree.is_propagating() {
+        if !before.is_cancelled() || (state.in_flight > 0 && !seeded!(EarlyReturn)) {
             walk.mark_below(tree, &mut state, self.index());
         }
         drop(state);

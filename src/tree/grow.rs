@@ -7,7 +7,6 @@ use super::cancel::Walk;
 use super::node::State;
 use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
-use crate::ground::runtime::Host;
 use crate::ground::seeded;
 
 /// Why a child was not admitted.
@@ -58,7 +57,7 @@ impl Tree {
             // node before it comes to this tree's lock.
             state.trunk.reason.is_some() || self.up().is_some_and(|up| up.word().is_cancelled())
         } else {
-            self.table.word(parent).load().is_cancelled()
+            self.table.word(parent).examine().is_cancelled()
         }
     }
 
@@ -109,8 +108,7 @@ impl NodeRef {
 
     /// The tree for what this task opens: made now, at its first scope.
     pub(crate) fn sprout(&self) -> Arc<Tree> {
-        let host: Host = self.tree().host().clone();
-        let tree = Tree::made(OnceLock::from(self.clone()), host);
+        let tree = Tree::made(OnceLock::from(self.clone()), self.tree().host.clone());
         let mut state = self.tree().state.lock();
         let before = state.below_mut(self.index()).sub.replace(Arc::clone(&tree));
         drop(state);

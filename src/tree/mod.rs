@@ -39,9 +39,8 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use crate::ground::runtime::Host;
-use crate::ground::sync::{AtomicU32, Lock, Ordering};
+use crate::ground::sync::Lock;
 
-pub(crate) use aftermath::Aftermath;
 use node::State;
 pub(crate) use node::TRUNK;
 pub(crate) use reference::NodeRef;
@@ -61,45 +60,48 @@ pub(crate) type Attachment = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Tree {
     /// The words of the nodes, readable without the lock.
     table: Table,
-    /// How many cancellers have marked nodes here and are still carrying the mark into trees below.
-    in_flight: AtomicU32,
     /// The node in another tree that stands for this task, if another tree owns it.
     /// Set when the tree is made, or when a scope that was made early is first polled.
     up: OnceLock<NodeRef>,
-    /// Where this tree's children run. The tree only carries it.
-    host: Host,
+    /// Where this tree's children run. The tree only carries it. Set when the tree is made, or at the
+    /// first poll of a scope that was made early.
+    host: OnceLock<Host>,
     state: Lock<State>,
 }
 
 impl Tree {
     /// A tree for a task that no scope of ours owns.
     pub(crate) fn unowned(host: Host) -> Arc<Self> {
-        Self::made(OnceLock::new(), host)
+        Self::made(OnceLock::new(), OnceLock::from(host))
     }
 
-    fn made(up: OnceLock<NodeRef>, host: Host) -> Arc<Self> {
+    /// A tree for a scope that is addressed before its first poll: what it hangs on and where it
+    /// runs is decided then.
+    pub(crate) fn early() -> Arc<Self> {
+        Self::made(OnceLock::new(), OnceLock::new())
+    }
+
+    fn made(up: OnceLock<NodeRef>, host: OnceLock<Host>) -> Arc<Self> {
         Arc::new(Self {
             table: Table::new(),
-            in_flight: AtomicU32::new(0),
             up,
             host,
             state: Lock::new(State::default()),
         })
     }
 
-    pub(crate) fn host(&self) -> &Host {
-        &self.host
+    pub(crate) fn host(&self) -> Option<&Host> {
+        self.host.get()
+    }
+
+    pub(crate) fn set_host(&self, host: Host) {
+        // Set once: a second poll does not come here.
+        let _ = self.host.set(host);
     }
 
     /// The node that stands for this tree's task, if another tree owns it.
     pub(crate) fn up(&self) -> Option<&NodeRef> {
         self.up.get()
-    }
-
-    fn is_propagating(&self) -> bool {
-        // ORDERING: Acquire, with the Release decrement in `cancel`: when a canceller is seen to have
-        // left, so are its marks.
-        self.in_flight.load(Ordering::Acquire) > 0
     }
 }
 

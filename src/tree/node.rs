@@ -96,6 +96,8 @@ pub(super) struct State {
     pub(super) trunk: Branch,
     /// The owner of the trunk's obligations is gone: whoever settles the last one goes on upwards.
     pub(super) trunk_is_zombie: bool,
+    /// How many cancellers have marked nodes here and are still carrying the mark into trees below.
+    pub(super) in_flight: u32,
     /// This tree's place in the register of orphans.
     pub(super) orphaned: Option<usize>,
 }
@@ -211,10 +213,6 @@ impl State {
         let node = self.node_mut(index);
         let key = std::mem::replace(&mut node.branch, NONE);
         (key != NONE).then(|| self.branches.remove(key as usize))
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
     }
 }
 

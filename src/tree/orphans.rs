@@ -33,7 +33,7 @@ pub(super) fn unregister(key: Option<usize>) {
     let tree = register.trees.remove(key);
     let drains = register.trees.is_empty().then(|| register.drains.take());
     drop(register);
-    drains.into_iter().flatten().for_each(Waker::wake);
+    drains.into_iter().flatten().for_each(panics::wake);
     drop(tree);
 }
 

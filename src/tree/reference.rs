@@ -43,10 +43,16 @@ impl NodeRef {
         self.tree.table.word(self.index)
     }
 
-    /// The node's state now, without a lock.
+    /// The node's state now, without a lock, for a mere look.
+    #[inline]
+    pub(crate) fn peek(&self) -> Word {
+        self.slot().load()
+    }
+
+    /// The node's state now, without a lock, for somebody who may change it afterwards.
     #[inline]
     pub(crate) fn word(&self) -> Word {
-        self.slot().load()
+        self.slot().examine()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

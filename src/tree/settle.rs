@@ -164,7 +164,7 @@ impl NodeRef {
         let mut state = tree.state.lock();
         let mut index = state.node(self.index()).parent;
         while index != TRUNK {
-            let word = tree.table.word(index).load();
+            let word = tree.table.word(index).examine();
             if word.role() == Role::Scope && !word.is_abandoned() {
                 let later = panic.take().and_then(|panic| {
                     keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
@@ -229,7 +229,7 @@ impl Tree {
         let mut reason = reason;
         loop {
             let parent = state.node(index).parent;
-            let counted = self.table.word(index).load().is_counted();
+            let counted = self.table.word(index).examine().is_counted();
             self.close_one(state, index, reason.take(), walk);
             if !counted {
                 return self.above_trunk(state, parent);
@@ -245,7 +245,7 @@ impl Tree {
                     None => self.above_trunk(state, parent),
                 };
             }
-            let word = self.table.word(parent).load();
+            let word = self.table.word(parent).examine();
             if !word.is_zombie() {
                 if word.is_closing() && !seeded!(ForgottenWake) {
                     walk.aftermath.wake(state.node_mut(parent).waker.take());
@@ -323,7 +323,7 @@ impl Tree {
             state.relink(child, parent);
             // Whoever polls it next finds out anew where it stands.
             self.table.word(child).ask_attention();
-            let word = self.table.word(index).load();
+            let word = self.table.word(index).examine();
             let cause = if word.is_cancelled() {
                 let own = state.below(index).and_then(|branch| branch.reason.clone());
                 own.or_else(|| reason.cloned())

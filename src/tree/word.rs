@@ -92,11 +92,6 @@ impl Word {
         self.0 & CANCELLED != 0
     }
 
-    /// Cancelled by a request addressed to this very node, or abandoned.
-    pub(crate) fn is_own(self) -> bool {
-        self.0 & (OWN | ABANDONED) != 0
-    }
-
     pub(crate) fn is_inherited(self) -> bool {
         self.0 & INHERITED != 0
     }
@@ -171,14 +166,23 @@ impl fmt::Debug for Word {
 }
 
 /// The word of one slot. See the top of the file for who may do what.
-pub(super) struct AtomicWord(AtomicU64);
+pub(super) struct AtomicWord {
+    bits: AtomicU64,
+    /// In models, the same bits outside loom's sight: see `examine`.
+    #[cfg(any(umbel_loom, loom))]
+    shadow: std::sync::atomic::AtomicU64,
+}
 
 /// Publishes what was written before a flag, and takes in what others published.
 const PUBLISH: Ordering = Ordering::AcqRel;
 
 impl AtomicWord {
     pub(super) fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self {
+            bits: AtomicU64::new(0),
+            #[cfg(any(umbel_loom, loom))]
+            shadow: std::sync::atomic::AtomicU64::new(0),
+        }
     }
 
     /// Reads the word without the lock.
@@ -186,19 +190,47 @@ impl AtomicWord {
     pub(super) fn load(&self) -> Word {
         // ORDERING: Acquire, with the AcqRel of every writer below: whoever sees a mark also sees
         // the mark of the ancestor it came from, and a reason that was written before it.
-        Word(self.0.load(Ordering::Acquire))
+        Word(self.bits.load(Ordering::Acquire))
+    }
+
+    /// Reads the word for somebody who may change it afterwards: under the lock, where all but the
+    /// references is current; or without it, to decide what is looked at again under the lock.
+    ///
+    /// The same load, except in models: a thread that has loaded an atomic and writes to it later
+    /// makes loom forget the loads of other threads, and explore too little.
+    #[inline]
+    pub(super) fn examine(&self) -> Word {
+        #[cfg(any(umbel_loom, loom))]
+        return Word(self.shadow.load(std::sync::atomic::Ordering::SeqCst));
+        #[cfg(not(any(umbel_loom, loom)))]
+        self.load()
+    }
+
+    /// Notes what the bits are now. No other thread of a model runs between a change and this.
+    #[inline]
+    fn note(&self, before: u64, change: impl FnOnce(u64) -> u64) -> Word {
+        #[cfg(any(umbel_loom, loom))]
+        self.shadow.store(change(before), std::sync::atomic::Ordering::SeqCst);
+        #[cfg(not(any(umbel_loom, loom)))]
+        let _ = change;
+        Word(before)
     }
 
     /// Gives a free slot its first state.
     pub(super) fn init(&self, word: Word) {
         // ORDERING: Relaxed: the slot was free and is published by the lock, or by whatever hands the
         // new reference to another thread.
-        self.0.store(word.0, Ordering::Relaxed);
+        self.bits.store(word.0, Ordering::Relaxed);
+        self.note(0, |_| word.0);
     }
 
     fn set(&self, flag: u64) -> Word {
         let ordering = if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH };
-        Word(self.0.fetch_or(flag, ordering))
+        self.note(self.bits.fetch_or(flag, ordering), |bits| bits | flag)
+    }
+
+    fn add(&self, amount: u64, ordering: Ordering) -> Word {
+        self.note(self.bits.fetch_add(amount, ordering), |bits| bits.wrapping_add(amount))
     }
 
     /// Marks the node as cancelled from above. Returns the state before.
@@ -229,17 +261,17 @@ impl AtomicWord {
 
     /// The owner has come to look. Returns the state before.
     pub(super) fn attended(&self) -> Word {
-        Word(self.0.fetch_and(!ATTEND, PUBLISH))
+        self.note(self.bits.fetch_and(!ATTEND, PUBLISH), |bits| bits & !ATTEND)
     }
 
     /// Counts one request addressed to this node (I1). Returns the state before.
     pub(super) fn count_cancel(&self) -> Word {
         // The own count changes only under the lock, which the caller holds, so the load is current.
-        let word = self.load();
+        let word = self.examine();
         if word.own() == OWN_MAX {
             return word;
         }
-        Word(self.0.fetch_add(OWN_ONE, if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH }))
+        self.add(OWN_ONE, if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH })
     }
 
     /// Closes the node and gives up the reference that its place in the tree held, in one step.
@@ -251,18 +283,18 @@ impl AtomicWord {
     #[must_use]
     pub(super) fn close(&self) -> bool {
         // CLOSING changes only under the lock, which the caller holds, so the load is current.
-        let before = self.load();
+        let before = self.examine();
         debug_assert!(!before.is_closed(), "closed twice: {before:?}");
         let flags = if before.is_closing() { CLOSED } else { CLOSED | CLOSING };
         // ORDERING: AcqRel: the last reference to go sees all that the others did before they went.
-        let before = Word(self.0.fetch_add(flags.wrapping_sub(REF_ONE), PUBLISH));
+        let before = self.add(flags.wrapping_sub(REF_ONE), PUBLISH);
         before.references() == 1 || seeded!(EarlyRecycle)
     }
 
     pub(super) fn add_reference(&self) {
         // ORDERING: Relaxed: the caller holds a reference, so the slot cannot go; whoever gets the
         // new one gets it by a hand-over that orders what it must.
-        let before = Word(self.0.fetch_add(REF_ONE, Ordering::Relaxed));
+        let before = self.add(REF_ONE, Ordering::Relaxed);
         if before.references() >= REF_LIMIT {
             std::process::abort();
         }
@@ -272,7 +304,7 @@ impl AtomicWord {
     #[must_use]
     pub(super) fn drop_reference(&self) -> bool {
         // ORDERING: AcqRel: as in `close`.
-        let before = Word(self.0.fetch_sub(REF_ONE, PUBLISH));
+        let before = self.add(REF_ONE.wrapping_neg(), PUBLISH);
         debug_assert!(before.references() > 0, "released too often: {before:?}");
         before.references() == 1
     }

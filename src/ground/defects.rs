@@ -29,6 +29,22 @@ pub enum Defect {
     EarlyRecycle,
 }
 
+impl Defect {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::WeakMark,
+        Self::LostRecheck,
+        Self::ChargedToParent,
+        Self::MissedAttach,
+        Self::DoubleDecrement,
+        Self::ForgottenWake,
+        Self::LateAdmission,
+        Self::LastCause,
+        Self::EarlyReturn,
+        Self::EarlyRecycle,
+    ];
+}
+
 thread_local! {
     // std's, not loom's: all threads of one model are coroutines on the thread that runs the test.
     static ACTIVE: Cell<Option<Defect>> = const { Cell::new(None) };

@@ -1,0 +1,158 @@
+//! Happy eyeballs: three addresses are raced, the first connection wins, the others are cancelled.
+//!
+//! A thousand such races run, each two scopes deep in one task. Then everything that could have been
+//! left behind is counted: cancel requests on somebody who was not asked, sockets, tasks.
+//!
+//! `cargo run --example happy_eyeballs` needs no network and no set-up. It ends with 1 if any count
+//! is not what it must be.
+
+mod journal;
+mod lab;
+mod report;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+use umbel::{CancelScope, Cancelled, task};
+
+use journal::Journal;
+use lab::{Address, Lab};
+use report::Leftovers;
+
+const RACES: usize = 1_000;
+/// How many races are on at the same time, all in one task.
+const AT_ONCE: usize = 10;
+/// Each address starts so long after the one before.
+const STAGGER: Duration = Duration::from_millis(10);
+/// In the middle of a race one address hangs, one has failed, one is still to start.
+const MIDDLE: Duration = Duration::from_millis(15);
+/// No race takes so long. One that does is cancelled, and missed in the count.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// One thread, so that what is left over can be counted at once: where there are more, tokio takes a
+/// task off its list a moment after the task has ended.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(error) => eprintln!("happy_eyeballs: {error}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// Whether all counts are what they must be.
+async fn run() -> io::Result<bool> {
+    let before = Leftovers::count();
+    let lab = Lab::open().await?;
+    report::intro(&lab.addresses);
+    let began = Instant::now();
+    let seen = example(lab).await?;
+    let took = began.elapsed();
+    let after = Leftovers::count();
+
+    report::one_race(&seen);
+    Ok(report::table(&seen, took, before, after))
+}
+
+/// What is seen from the host task.
+struct Seen {
+    journal: Journal,
+    /// How much of the journal is about the first race, and the tree in the middle of that.
+    first: usize,
+    picture: String,
+    won: usize,
+    /// Cancel counts: of the scopes of all requests, of the host scope, of the host task.
+    on_requests: u64,
+    on_scope: u64,
+    on_task: [u64; 2],
+}
+
+/// The outermost scope. It owns two tasks, and does not return before both have ended.
+async fn example(lab: Lab) -> io::Result<Seen> {
+    umbel::scope(async |s| {
+        let host = host(lab.addresses, CancelScope::clone(&s));
+        let listener = s.named("good listener").spawn(lab.accept());
+        let mut host = s.named("host task").spawn(host);
+        let mut seen = (&mut host).await??;
+        seen.on_task[1] = host.cancel_count();
+
+        // This stops the listener, and nothing else.
+        listener.cancel();
+        match listener.await {
+            Ok(Err(broken)) => Err(broken),
+            Ok(Ok(())) | Err(_) => Ok(seen),
+        }
+    })
+    .name("example")
+    .await?
+}
+
+/// The host task: all races run in here, and none of them in a task of its own.
+async fn host(addresses: [Address; 3], all: CancelScope) -> Result<Seen, Cancelled> {
+    let before = task::current().cancel_count();
+    let body = umbel::scope(async |s| (races(&addresses, &all).await, s));
+    let (mut seen, scope) = body.name("host").await?;
+    seen.on_task[0] = before;
+    seen.on_scope = scope.cancel_count();
+    Ok(seen)
+}
+
+/// One race by itself, to be looked at closely, then the others.
+async fn races(addresses: &[Address; 3], all: &CancelScope) -> Seen {
+    let journal = Journal::default();
+    let request = || request(addresses, &journal);
+    let (won, picture) = tokio::join!(request(), async {
+        sleep(MIDDLE).await;
+        all.picture().to_string()
+    });
+    let first = journal.lines().len();
+    let others = stream::iter(1..RACES).map(|_| request());
+    let won: Vec<u64> = stream::iter([won])
+        .chain(others.buffer_unordered(AT_ONCE))
+        .filter_map(async |count| count)
+        .collect()
+        .await;
+    Seen {
+        journal,
+        first,
+        picture,
+        won: won.len(),
+        on_requests: won.iter().sum(),
+        on_scope: 0,
+        on_task: [0; 2],
+    }
+}
+
+/// One race, in a scope of its own. Gives the cancel count of that scope, if somebody has won.
+async fn request(addresses: &[Address; 3], journal: &Journal) -> Option<u64> {
+    let began = Instant::now();
+    let attempts = addresses.each_ref().map(|to| attempt(to, began, journal));
+    let request = umbel::scope(async |s| (umbel::race(attempts).await, s));
+    match request.name("request").timeout(LIMIT).await {
+        Ok((Ok(_connection), scope)) => return Some(scope.cancel_count()),
+        Ok((Err(error), _)) => eprintln!("a race without a winner: {error}"),
+        Err(cancelled) => eprintln!("a race without an end: {cancelled}"),
+    }
+    None
+}
+
+/// One candidate of a race. The scope in it is there to have a name in pictures.
+async fn attempt(to: &Address, began: Instant, journal: &Journal) -> io::Result<TcpStream> {
+    let candidate = CancelScope::current();
+    umbel::scope(async |_| {
+        if !to.wait.is_zero() {
+            sleep(to.wait).await;
+        }
+        let attempt = journal.start(to.name, began, candidate);
+        let outcome = TcpStream::connect(to.at).await;
+        attempt.end(&outcome);
+        outcome
+    })
+    .name(format!("{} {}", to.name, to.at))
+    .await?
+}

@@ -1,0 +1,116 @@
+//! What is printed, and the counts of what is left over.
+
+use std::fs::{DirEntry, read_dir, read_link};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use umbel::Reason;
+
+use crate::journal::What;
+use crate::lab::Address;
+use crate::{AT_ONCE, RACES, Seen};
+
+pub(crate) struct Leftovers {
+    /// Sockets of this process; nothing where the system does not tell.
+    sockets: Option<usize>,
+    /// Tasks of this runtime.
+    tasks: usize,
+    orphans: usize,
+}
+
+impl Leftovers {
+    pub(crate) fn count() -> Self {
+        let is_socket = |open: &DirEntry| {
+            read_link(open.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        };
+        let open = read_dir("/proc/self/fd").ok();
+        Self {
+            sockets: open.map(|open| open.flatten().filter(is_socket).count()),
+            tasks: Handle::current().metrics().num_alive_tasks(),
+            orphans: umbel::orphans(),
+        }
+    }
+}
+
+pub(crate) fn intro(addresses: &[Address]) {
+    println!("Three addresses are raced for a connection. The first to connect wins, the others");
+    println!("are cancelled, nothing stays behind: {RACES} races, then what is left is counted.\n");
+    for to in addresses {
+        println!("  {:<12}{:<18}{}", to.name, to.at.to_string(), to.nature);
+    }
+}
+
+pub(crate) fn one_race(seen: &Seen) {
+    println!("\nOne race, in milliseconds, as the candidates wrote it down:\n");
+    for line in seen.journal.lines().iter().take(seen.first) {
+        let (at, who) = (line.at.as_secs_f64() * 1e3, line.who);
+        let what = format!("{:?}", line.what).to_lowercase();
+        let why = line.reason.as_ref().and_then(Reason::message);
+        let line = format!("{at:6.1}  {who:<12}{what:<11}{}", why.unwrap_or(""));
+        println!("  {}", line.trim_end());
+    }
+    println!("\nThe tree in the middle of it (the refused candidate is gone already):\n");
+    seen.picture.lines().for_each(|line| println!("  {line}"));
+}
+
+/// Prints what was counted, and says whether all of it is as it must be.
+pub(crate) fn table(seen: &Seen, took: Duration, before: Leftovers, after: Leftovers) -> bool {
+    let lines = seen.journal.lines();
+    let count = |what| lines.iter().filter(|line| line.what == what).count();
+    let on_losers: u64 = lines.iter().map(|line| line.on_candidate).sum();
+    let during = lines.iter().map(|line| line.on_task).max().unwrap_or(0);
+    let [first, last] = seen.on_task;
+    let took = took.as_secs_f64();
+
+    println!("\nAll {RACES} races, {AT_ONCE} at a time, in {took:.1} s:\n");
+    println!("  {:<44}{:>11}{:>12}", "", "counted", "must be");
+    let mut table = Table { wrong: 0 };
+    table.row("races won", &seen.won, &RACES);
+    table.row("attempts started", &count(What::Start), &(3 * RACES));
+    table.row("attempts refused", &count(What::Refused), &RACES);
+    table.row("attempts cancelled", &count(What::Cancelled), &RACES);
+    println!("  cancel requests counted");
+    table.row("  on the losers' own scopes", &on_losers, &RACES);
+    table.row("  on the scopes around the races", &seen.on_requests, &0);
+    table.row("  on the host scope around those", &seen.on_scope, &0);
+    let on_task = format!("{first} / {during} / {last}");
+    let what = "  on the host task before / during / after";
+    table.row(what, &on_task, &"0 / 0 / 0");
+    println!("  left over");
+    table.left("sockets", before.sockets, after.sockets);
+    table.left("tasks", Some(before.tasks), Some(after.tasks));
+    table.left("orphans", Some(before.orphans), Some(after.orphans));
+    table.verdict()
+}
+
+struct Table {
+    wrong: usize,
+}
+
+impl Table {
+    fn row(&mut self, what: &str, counted: &dyn ToString, must_be: &dyn ToString) {
+        let (counted, must_be) = (counted.to_string(), must_be.to_string());
+        let right = counted == must_be;
+        let mark = if right { "" } else { "   <-- WRONG" };
+        println!("  {what:<44}{counted:>11}{must_be:>12}{mark}");
+        self.wrong += usize::from(!right);
+    }
+
+    fn left(&mut self, what: &str, before: Option<usize>, after: Option<usize>) {
+        match before.zip(after) {
+            None => println!("    {what}: not counted here"),
+            Some((before, after)) => {
+                let what = format!("  {what} ({before} before, {after} after)");
+                self.row(&what, &after.abs_diff(before), &0);
+            }
+        }
+    }
+
+    fn verdict(self) -> bool {
+        match self.wrong {
+            0 => println!("\nAll as it must be."),
+            wrong => println!("\nNot as it must be: {wrong} of these lines."),
+        }
+        self.wrong == 0
+    }
+}

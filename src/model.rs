@@ -1,0 +1,93 @@
+//! For models only: the bare machine of the tree, and the ways to run under loom.
+//!
+//! Not part of the public interface: it exists only under `--cfg umbel_loom`.
+
+use std::task::Waker;
+
+use crate::ground::reason::Reason;
+use crate::ground::runtime::Host;
+use crate::tree::{Closing, NodeRef, Role, TRUNK, Tree};
+
+pub use crate::ground::defects::{Defect, with as with_defect};
+pub use crate::ground::runtime::block_on;
+
+/// A node of the tree, without any future around it.
+#[derive(Debug, Clone)]
+pub struct Node(NodeRef);
+
+/// The owner's reference to a node.
+#[derive(Debug)]
+pub struct Owner(NodeRef);
+
+impl Owner {
+    /// A scope in a tree of its own.
+    pub fn root() -> (Self, Node) {
+        let (owner, handle) = Tree::unowned(Host::current()).open(TRUNK, std::panic::Location::caller());
+        (Self(owner), Node(handle))
+    }
+
+    /// A task's first scope: in a tree of its own below this node.
+    pub fn open_in_task(&self) -> (Self, Node) {
+        let (owner, handle) = self.0.sprout().open(TRUNK, std::panic::Location::caller());
+        (Self(owner), Node(handle))
+    }
+
+    pub fn register(&self, waker: &Waker) {
+        drop(self.0.register(waker));
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.peek().is_cancelled()
+    }
+
+    /// Whether it has closed; if not, `waker` is registered.
+    pub fn try_close(&self, waker: &Waker) -> bool {
+        matches!(self.0.try_close(waker), Closing::Closed(_))
+    }
+
+    pub fn finish(self) {
+        self.0.finish();
+    }
+
+    pub fn drop_early(self) {
+        self.0.abandon();
+        self.0.release_scope();
+    }
+}
+
+impl Node {
+    pub fn open(&self) -> (Owner, Node) {
+        let (owner, handle) = self.0.tree().open(self.0.index(), std::panic::Location::caller());
+        (Owner(owner), Node(handle))
+    }
+
+    pub fn admit(&self) -> Option<(Owner, Node)> {
+        let (owner, handle) = self.0.admit(Role::Task, std::panic::Location::caller()).ok()?;
+        Some((Owner(owner), Node(handle)))
+    }
+
+    pub fn cancel(&self, message: &'static str) -> bool {
+        self.0.cancel(|| Reason::new(message))
+    }
+
+    pub fn count(&self) -> u64 {
+        self.0.peek().own()
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.peek().is_cancelled()
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.0.peek().is_closed()
+    }
+
+    pub fn reason(&self) -> Option<String> {
+        self.0.reason().and_then(|reason| reason.message().map(ToOwned::to_owned))
+    }
+
+    /// The slot in the tree: equal for two nodes of one tree if the slot was used again.
+    pub fn slot(&self) -> u32 {
+        self.0.index()
+    }
+}
