@@ -35,36 +35,16 @@ struct Scenario {
 }
 
 const SCENARIOS: [Scenario; 6] = [
-    Scenario {
-        name: "bare",
-        what: "tokio::spawn + JoinHandle",
-        run: |n| rounds(n, bare),
-    },
-    Scenario {
-        name: "tracker",
-        what: "TaskTracker",
-        run: |n| rounds(n, tracker),
-    },
-    Scenario {
-        name: "set",
-        what: "JoinSet",
-        run: |n| rounds(n, set),
-    },
-    Scenario {
-        name: "children",
-        what: "umbel::scope + spawn",
-        run: |n| rounds(n, children),
-    },
+    Scenario { name: "bare", what: "tokio::spawn + JoinHandle", run: |n| rounds(n, bare) },
+    Scenario { name: "tracker", what: "TaskTracker", run: |n| rounds(n, tracker) },
+    Scenario { name: "set", what: "JoinSet", run: |n| rounds(n, set) },
+    Scenario { name: "children", what: "umbel::scope + spawn", run: |n| rounds(n, children) },
     Scenario {
         name: "tokens",
         what: "child_token + run_until_cancelled",
         run: |n| rounds(n, tokens),
     },
-    Scenario {
-        name: "scopes",
-        what: "umbel::scope",
-        run: |n| rounds(n, scopes),
-    },
+    Scenario { name: "scopes", what: "umbel::scope", run: |n| rounds(n, scopes) },
 ];
 
 fn main() {
@@ -85,20 +65,14 @@ fn main() {
 }
 
 fn compare(keep: Option<&Path>) {
-    let found = Command::new("valgrind")
-        .arg("--version")
-        .stderr(Stdio::null())
-        .output();
+    let found = Command::new("valgrind").arg("--version").stderr(Stdio::null()).output();
     let Ok(version) = found else {
         println!(
             "nothing measured: valgrind is not installed, and its callgrind does the counting"
         );
         return;
     };
-    println!(
-        "counted by {}",
-        String::from_utf8_lossy(&version.stdout).trim()
-    );
+    println!("counted by {}", String::from_utf8_lossy(&version.stdout).trim());
     println!("instructions for each operation, {EACH} in a round, current-thread runtime");
     let [bare, tracker, set, children, tokens, scopes] = SCENARIOS.map(|scenario| {
         let each = instructions(&scenario, keep);
@@ -126,9 +100,7 @@ fn instructions(scenario: &Scenario, keep: Option<&Path>) -> f64 {
 
 /// Runs a scenario under callgrind and reads the sum that it reports.
 fn collected(name: &str, rounds: u32, keep: Option<&Path>) -> u64 {
-    let out = keep.map_or("/dev/null".into(), |folder| {
-        folder.join(format!("{name}.callgrind"))
-    });
+    let out = keep.map_or("/dev/null".into(), |folder| folder.join(format!("{name}.callgrind")));
     let this = std::env::current_exe().expect("this program has a path");
     let run = Command::new("valgrind")
         .arg("--tool=callgrind")
@@ -138,9 +110,7 @@ fn collected(name: &str, rounds: u32, keep: Option<&Path>) -> u64 {
         .output()
         .expect("valgrind was there a moment ago");
     let report = String::from_utf8_lossy(&run.stderr);
-    let sum = report
-        .lines()
-        .find_map(|line| line.split_once("Collected :"));
+    let sum = report.lines().find_map(|line| line.split_once("Collected :"));
     let sum = sum.and_then(|(_, sum)| sum.trim().parse().ok());
     sum.unwrap_or_else(|| panic!("callgrind reported no sum:\n{report}"))
 }
@@ -154,9 +124,7 @@ fn rounds<F: Future<Output = ()> + Send + 'static>(count: u32, round: fn() -> F)
             round().await;
         }
     };
-    runtime
-        .block_on(runtime.spawn(work))
-        .expect("no scenario panics");
+    runtime.block_on(runtime.spawn(work)).expect("no scenario panics");
 }
 
 async fn bare() {
@@ -194,7 +162,8 @@ async fn children() {
     all.await.expect("nobody cancels");
 }
 
-/// With another child beside, as for the scopes: the better case for a token.
+/// With another child beside: the better case for a token, which gives the memory of its list back when
+/// the last child goes.
 async fn tokens() {
     let token = CancellationToken::new();
     let _other = token.child_token();

@@ -14,7 +14,7 @@ mod race;
 pub use context::checkpoint::{check, checkpoint};
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason};
-pub use race::{Failure, RaceError, race};
+pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
     CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Spawner, Timeout, WaitCancelled,
     cancelled, drain, orphans, scope, timeout,

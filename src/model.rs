@@ -22,7 +22,8 @@ pub struct Owner(NodeRef);
 impl Owner {
     /// A scope in a tree of its own.
     pub fn root() -> (Self, Node) {
-        let (owner, handle) = Tree::unowned(Host::current()).open(TRUNK, std::panic::Location::caller());
+        let (owner, handle) =
+            Tree::unowned(Host::current()).open(TRUNK, std::panic::Location::caller());
         (Self(owner), Node(handle))
     }
 

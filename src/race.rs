@@ -3,12 +3,16 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use pin_project_lite::pin_project;
 
 use crate::ground::error::Cancelled;
 use crate::ground::reason::Reason;
-use crate::scope::{Scope, ScopeFuture, scope};
+use crate::scope::{Plain, ScopeFuture, around};
 
 /// Runs all candidates at once; the first to succeed wins.
 ///
@@ -48,43 +52,95 @@ use crate::scope::{Scope, ScopeFuture, scope};
 /// # }
 /// ```
 #[track_caller]
-pub fn race<I, T, E>(candidates: I) -> impl Future<Output = Result<T, RaceError<E>>>
+pub fn race<I, T, E>(candidates: I) -> Race<I::Item, T, E>
 where
     I: IntoIterator<Item: Future<Output = Result<T, E>>>,
 {
-    let scopes: Vec<_> = candidates
-        .into_iter()
-        .map(|candidate| scope(move |_: Scope<'static>| candidate).name("candidate"))
-        .collect();
-    let whole = scope(move |_: Scope<'static>| run(scopes)).name("race");
-    async move { whole.await.unwrap_or_else(|cancelled| Err(RaceError::Cancelled(cancelled))) }
+    let site = Location::caller();
+    let contest = Contest {
+        running: candidates
+            .into_iter()
+            .map(|candidate| Box::pin(around(candidate, site).name("candidate")))
+            .collect(),
+        winner: None,
+        failures: Vec::new(),
+    };
+    Race { scope: around(contest, site).name("race") }
 }
 
-async fn run<B, F, T, E>(scopes: Vec<ScopeFuture<'static, B, F>>) -> Result<T, RaceError<E>>
+/// One candidate, in a scope of its own.
+type Candidate<F> = Pin<Box<ScopeFuture<'static, Plain<F>, F>>>;
+
+pin_project! {
+    /// The future of [`race`].
+    #[must_use = "a future does nothing until it is awaited"]
+    pub struct Race<F: Future<Output = Result<T, E>>, T, E> {
+        #[pin]
+        scope: ScopeFuture<'static, Plain<Contest<F, T, E>>, Contest<F, T, E>>,
+    }
+}
+
+impl<F, T, E> Future for Race<F, T, E>
 where
-    B: FnOnce(Scope<'static>) -> F,
     F: Future<Output = Result<T, E>>,
 {
-    if scopes.is_empty() {
-        return Err(RaceError::NoCandidates);
+    type Output = Result<T, RaceError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = ready!(self.project().scope.poll(cx));
+        Poll::Ready(outcome.unwrap_or_else(|cancelled| Err(RaceError::Cancelled(cancelled))))
     }
-    let mut running: FuturesUnordered<_> = scopes.into_iter().map(Box::pin).collect();
-    let mut failures = Vec::new();
-    while let Some(outcome) = running.next().await {
-        match outcome {
-            Ok(Ok(value)) => {
-                for candidate in &mut running {
-                    candidate.as_mut().cancel(Reason::new("another candidate has won"));
+}
+
+impl<F, T, E> fmt::Debug for Race<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Race(..)")
+    }
+}
+
+/// The body of a race.
+struct Contest<F: Future<Output = Result<T, E>>, T, E> {
+    running: FuturesUnordered<Candidate<F>>,
+    winner: Option<T>,
+    failures: Vec<Failure<E>>,
+}
+
+/// The winner's value is only ever moved.
+impl<F: Future<Output = Result<T, E>>, T, E> Unpin for Contest<F, T, E> {}
+
+impl<F, T, E> Future for Contest<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, RaceError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        while let Some(outcome) = ready!(this.running.poll_next_unpin(cx)) {
+            match outcome {
+                // The others have been cancelled. A second winner's value is dropped here.
+                _ if this.winner.is_some() => {}
+                Ok(Ok(value)) => {
+                    this.winner = Some(value);
+                    for candidate in &mut this.running {
+                        candidate.as_mut().cancel(Reason::new("another candidate has won"));
+                    }
                 }
-                // Each ends by itself, its children first; a second winner's value is dropped here.
-                while running.next().await.is_some() {}
-                return Ok(value);
+                Ok(Err(error)) => this.failures.push(Failure::Error(error)),
+                Err(cancelled) => this.failures.push(Failure::Cancelled(cancelled)),
             }
-            Ok(Err(error)) => failures.push(Failure::Error(error)),
-            Err(cancelled) => failures.push(Failure::Cancelled(cancelled)),
         }
+        // All have ended, each with its children.
+        let failures = std::mem::take(&mut this.failures);
+        Poll::Ready(match this.winner.take() {
+            Some(value) => Ok(value),
+            None if failures.is_empty() => Err(RaceError::NoCandidates),
+            None => Err(RaceError::AllFailed(failures)),
+        })
     }
-    Err(RaceError::AllFailed(failures))
 }
 
 /// Why one candidate of a race did not win.

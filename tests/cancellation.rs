@@ -1,5 +1,5 @@
 //! What a cancel does to the scope it is addressed to: R1 to R4, R6 and R9.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! A scope does not return before everything started in it has ended and is dropped (R12).
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -97,7 +97,7 @@ async fn a_cancel_reaches_every_leaf_once() {
                         let guard = log.guard("leaf");
                         inner.spawn(async move {
                             let _guard = guard;
-                            pending::<()>().await
+                            pending::<()>().await;
                         });
                     }
                 })
@@ -108,7 +108,7 @@ async fn a_cancel_reaches_every_leaf_once() {
         settle().await;
         assert!(log.is_empty());
         s.cancel();
-        pending::<()>().await
+        pending::<()>().await;
     })
     .await;
     assert!(outcome.is_err());
@@ -128,7 +128,7 @@ async fn a_cancel_reaches_through_a_childs_own_scope() {
                         let guard = in_child.guard("grandchild");
                         inner.spawn(async move {
                             let _guard = guard;
-                            pending::<()>().await
+                            pending::<()>().await;
                         });
                     }
                     tokio::time::sleep(secs(1)).await;
@@ -139,7 +139,7 @@ async fn a_cancel_reaches_through_a_childs_own_scope() {
             });
             settle().await;
             s.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await;
         assert!(outcome.is_err());
@@ -156,7 +156,7 @@ async fn a_scope_that_waits_for_its_children_is_cancelled() {
     let (work, handle) = scope(async |s| {
         s.spawn(async move {
             let _guard = guard;
-            pending::<()>().await
+            pending::<()>().await;
         });
         "value"
     })
@@ -182,7 +182,7 @@ async fn a_scope_that_waits_for_its_children_is_cancelled_from_above() {
         scope(async |s| {
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
         })
         .await
@@ -228,9 +228,9 @@ async fn a_child_that_ends_with_a_scope_half_open_leaves_nothing_behind() {
                 let guard = in_child.guard("grandchild");
                 inner.spawn(async move {
                     let _guard = guard;
-                    pending::<()>().await
+                    pending::<()>().await;
                 });
-                pending::<()>().await
+                pending::<()>().await;
             }));
             assert!(futures_util::poll!(open.as_mut()).is_pending());
             "returned"

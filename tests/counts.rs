@@ -4,7 +4,7 @@
 //! connection attempts left one request behind on the task that ran it, and at some later time a
 //! timeout of that task did not look like one any more. Nesting depth 0 was right, depth 1 and more
 //! leaked one per cancel, whoever the canceller was.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -140,7 +140,7 @@ async fn a_request_changes_one_count() {
                 ];
                 middle.cancel();
                 middle.cancel();
-                pending::<()>().await
+                pending::<()>().await;
             })
             .await
         })
@@ -161,7 +161,7 @@ async fn absorbing_consumes_nobody_elses_request() {
             *found.lock().unwrap() = Some(CancelScope::clone(&inner));
             inner.cancel();
             outer.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await
     })
@@ -178,7 +178,7 @@ async fn absorbing_inside_leaves_the_outer_count() {
         for _ in 0..3 {
             let inner = scope(async |inner| {
                 inner.cancel();
-                pending::<()>().await
+                pending::<()>().await;
             });
             assert!(inner.await.is_err());
             checkpoint().await;
@@ -261,7 +261,7 @@ async fn a_failing_child_is_charged_to_its_scope_and_not_to_the_host() {
         let child = s.spawn(async {
             let (group, handle) = scope(async |group| {
                 group.spawn(async { boom("child") });
-                pending::<()>().await
+                pending::<()>().await;
             })
             .with_handle();
             let panic = catch(group).await.unwrap_err();
@@ -291,7 +291,7 @@ async fn between_two_cancelled_scopes_the_outer_one_is_still_cancelled() {
         let _ = scope(async |inner| {
             inner.cancel();
             outer.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await;
         log.add("never");
@@ -341,7 +341,7 @@ async fn a_cancelled_task_still_says_so_in_its_clean_up() {
         let clean_up = CleanUp(log.clone());
         let child = s.spawn(async move {
             let _clean_up = clean_up;
-            pending::<()>().await
+            pending::<()>().await;
         });
         settle().await;
         child.cancel();

@@ -3,7 +3,7 @@
 //! are cancelled and are dropped; so are a hundred thousand children of one scope.
 //!
 //! The stack below is large because *polling* nested futures is recursive, with any library.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -121,7 +121,8 @@ fn chain_of_tasks(end: End) {
     runtime().block_on(async {
         scope(async |_| {
             let (counts, gate) = (counts.clone(), gate.clone());
-            let (work, handle) = scope(|_: Scope<'static>| chain(DEEP, counts.clone(), gate.clone())).with_handle();
+            let (work, handle) =
+                scope(|_: Scope<'static>| chain(DEEP, counts.clone(), gate.clone())).with_handle();
             let mut work = drive(work);
             work.pending();
             while counts.polls() == 0 {
@@ -175,7 +176,7 @@ async fn wide(end: End, polled: bool) {
             for _ in 0..WIDE {
                 s.spawn(counts.of(gate.wait()));
             }
-            pending::<()>().await
+            pending::<()>().await;
         })
         .with_handle();
         let mut work = drive(work);

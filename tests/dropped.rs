@@ -1,7 +1,7 @@
 //! A scope's future that is dropped before it has finished: by `select!`, by a foreign timeout, by an
 //! abort. The drop never blocks, the children are cancelled at once, and the nearest enclosing scope
 //! waits for them (R18). What no enclosing scope waits for is in `orphans.rs`.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -18,9 +18,9 @@ fn with_child(log: &Log) -> impl Future<Output = ()> + Send + use<> {
         let _ = scope(async |s| {
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await;
     }
@@ -85,7 +85,7 @@ async fn grandchildren_of_a_dropped_scope_are_waited_for() {
     scope(async |_| {
         let dropped = scope(async |s| {
             s.spawn(async move { with_child(&in_child).await });
-            pending::<()>().await
+            pending::<()>().await;
         });
         assert!(tokio::time::timeout(secs(1), dropped).await.is_err());
         assert!(log.is_empty());
@@ -103,7 +103,7 @@ async fn abandoning_counts_nowhere() {
         let found = Arc::clone(&child);
         let (dropped, handle) = scope(async |s| {
             *found.lock().unwrap() = Some(s.spawn(pending::<()>()));
-            pending::<()>().await
+            pending::<()>().await;
         })
         .with_handle();
         assert!(tokio::time::timeout(secs(1), dropped).await.is_err());
@@ -136,9 +136,9 @@ async fn forks_die_with_the_future() {
         let _polled = polled;
         s.fork(async move {
             let _forked = forked;
-            pending::<()>().await
+            pending::<()>().await;
         });
-        pending::<()>().await
+        pending::<()>().await;
     }));
     work.pending();
     drop(work);
@@ -153,7 +153,7 @@ fn an_unpolled_fork_dies_with_the_future() {
     let mut found = None;
     let mut work = drive(scope(async |s: Scope<'static>| {
         found = Some(s.clone());
-        pending::<()>().await
+        pending::<()>().await;
     }));
     work.pending();
     drop(work);
@@ -202,7 +202,7 @@ async fn a_scope_dropped_while_it_waits_hands_its_children_on() {
         let closing = scope(async |s| {
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
             "value"
         });
@@ -277,10 +277,10 @@ async fn a_forgotten_future_only_leaks() {
         *share.lock().unwrap() = Some(CancelScope::clone(&s));
         s.spawn(async move {
             let _guard = guard;
-            pending::<()>().await
+            pending::<()>().await;
         });
         s.fork(pending::<()>());
-        pending::<()>().await
+        pending::<()>().await;
     }));
     assert!(futures_util::poll!(work.as_mut()).is_pending());
     std::mem::forget(work);

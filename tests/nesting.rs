@@ -1,5 +1,5 @@
 //! Which of several nested scopes absorbs: the outermost cancelled one, always (R4).
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -61,7 +61,7 @@ async fn code_between_two_cancelled_scopes_never_runs() {
             let _ = scope(async |inner| {
                 inner.cancel();
                 outer.cancel();
-                pending::<()>().await
+                pending::<()>().await;
             })
             .await;
             log.add("between");
@@ -104,7 +104,8 @@ fn code_between_never_runs_when_the_requests_come_from_outside() {
 #[test]
 fn a_scope_cancelled_from_above_suspends_and_is_dropped() {
     let counts = Counts::new();
-    let (outer, handle) = scope(|_| counts.of(scope(async |_| pending::<()>().await))).with_handle();
+    let (outer, handle) =
+        scope(|_| counts.of(scope(async |_| pending::<()>().await))).with_handle();
     let mut outer = drive(outer);
     outer.pending();
     assert_eq!(counts.both(), (1, 0));
@@ -120,7 +121,7 @@ async fn an_inner_cancel_stops_the_inner_scope_alone() {
     scope(async |_| {
         let inner = scope(async |s| {
             s.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         });
         assert!(inner.await.is_err());
         tokio::task::yield_now().await;
@@ -189,7 +190,7 @@ async fn a_cancelled_scope_drops_all_branches_of_a_join() {
             let _ = scope(async |inner: umbel::Scope<'_>| {
                 inner.cancel();
                 outer.cancel();
-                pending::<()>().await
+                pending::<()>().await;
             })
             .await;
             log.add("never");

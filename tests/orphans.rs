@@ -1,6 +1,6 @@
 //! Children whose scope was dropped where no enclosing scope waits: counted orphans, that `drain`
 //! waits for (R18). The count is the process's, so these scenarios take turns.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -38,9 +38,9 @@ fn the_child_of_a_dropped_root_is_an_orphan_until_it_has_ended() {
         let work = scope(async |s| {
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         });
         assert!(tokio::time::timeout(secs(1), work).await.is_err());
         assert_eq!(orphans(), 1);
@@ -68,14 +68,14 @@ fn after_an_abort_every_destructor_has_run_when_the_drain_resolves() {
                             let guard = in_child.guard("grandchild");
                             inner.spawn(async move {
                                 let _guard = guard;
-                                pending::<()>().await
+                                pending::<()>().await;
                             });
-                            pending::<()>().await
+                            pending::<()>().await;
                         })
                         .await;
                     });
                 }
-                pending::<()>().await
+                pending::<()>().await;
             })
             .await;
         });
@@ -94,14 +94,17 @@ fn a_picture_shows_the_orphans() {
         let mut work = drive(
             scope(async |s| {
                 s.named("left behind").spawn(pending::<()>());
-                pending::<()>().await
+                pending::<()>().await;
             })
             .name("dropped"),
         );
         work.pending();
         drop(work);
         let picture = Picture::of_orphans().to_string();
-        assert!(picture.contains("\"dropped\"") && picture.contains("\"left behind\""), "{picture}");
+        assert!(
+            picture.contains("\"dropped\"") && picture.contains("\"left behind\""),
+            "{picture}"
+        );
         drain().await;
     });
 }
@@ -112,7 +115,7 @@ fn several_drains_wait_at_once() {
     alone(|| async {
         let mut work = drive(scope(async |s| {
             s.spawn(pending::<()>());
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         drop(work);
@@ -148,9 +151,9 @@ fn an_orphan_starts_nothing_new() {
             let starts = Starts(s.spawner(), log.clone());
             s.spawn(async move {
                 let _starts = starts;
-                pending::<()>().await
+                pending::<()>().await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         settle().await;
@@ -175,13 +178,13 @@ fn an_orphans_panic_comes_out_of_the_drain_once() {
         let mut work = drive(scope(async |s| {
             s.spawn(async {
                 let _bomb = Bomb;
-                pending::<()>().await
+                pending::<()>().await;
             });
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         settle().await;
@@ -206,7 +209,7 @@ fn a_panic_in_a_dropped_root_scopes_destructor_comes_out_of_the_drain() {
     alone(|| async {
         let mut work = drive(scope(async |_| {
             let _bomb = Bomb;
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         drop(work);
@@ -228,7 +231,7 @@ fn a_runtime_that_goes_away_leaves_no_orphans() {
                 let _guard = guard;
                 wait.await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         work
@@ -251,7 +254,7 @@ fn a_scope_whose_children_have_ended_leaves_no_orphan() {
     alone(|| async {
         let mut work = drive(scope(async |s| {
             s.spawn(async {});
-            pending::<()>().await
+            pending::<()>().await;
         }));
         work.pending();
         settle().await;
@@ -267,7 +270,7 @@ fn children_with_an_enclosing_scope_are_no_orphans() {
         scope(async |_| {
             let dropped = scope(async |s| {
                 s.spawn(pending::<()>());
-                pending::<()>().await
+                pending::<()>().await;
             });
             assert!(tokio::time::timeout(secs(1), dropped).await.is_err());
             assert_eq!(orphans(), 0);

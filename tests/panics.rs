@@ -1,6 +1,6 @@
 //! Panics: the siblings and the body are cancelled, everything is drained, and then the first payload
 //! is resumed, once, in the scope's owner (R14).
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -27,11 +27,11 @@ async fn a_spawned_childs_panic_comes_out_after_everything_has_ended() {
     let panic = panic_of(scope(async |s| {
         s.spawn(async move {
             let _guard = sibling;
-            pending::<()>().await
+            pending::<()>().await;
         });
         s.fork(async move {
             let _guard = forked;
-            pending::<()>().await
+            pending::<()>().await;
         });
         s.spawn(async { boom("child") });
         let _body = log.guard("body");
@@ -53,13 +53,13 @@ async fn a_forked_childs_panic_comes_out_after_everything_has_ended() {
     let panic = panic_of(scope(async |s| {
         s.spawn(async move {
             let _guard = sibling;
-            pending::<()>().await
+            pending::<()>().await;
         });
         s.fork(async {
             checkpoint().await;
             boom("fork")
         });
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await;
     assert_eq!(panic, "fork");
@@ -134,7 +134,7 @@ async fn a_panic_in_a_cancelled_childs_destructor_comes_out() {
         let panic = panic_of(scope(async |s| {
             let child = async {
                 let _bomb = Bomb("destructor");
-                pending::<()>().await
+                pending::<()>().await;
             };
             if forked {
                 s.fork(child);
@@ -143,7 +143,7 @@ async fn a_panic_in_a_cancelled_childs_destructor_comes_out() {
             }
             settle().await;
             s.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         }))
         .await;
         assert_eq!(panic, "destructor");
@@ -174,11 +174,11 @@ async fn the_first_of_several_panics_comes_out_once() {
             for what in ["first", "second", "third"] {
                 s.spawn(async move {
                     let _bomb = Bomb(what);
-                    pending::<()>().await
+                    pending::<()>().await;
                 });
             }
             s.spawn(async { boom("the very first") });
-            pending::<()>().await
+            pending::<()>().await;
         }))
         .await;
         checkpoint().await;
@@ -194,7 +194,7 @@ async fn the_payload_keeps_its_identity() {
     struct Mine(u32);
     let payload = catch(scope(async |s| {
         s.spawn(async { std::panic::resume_unwind(Box::new(Mine(7))) });
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await
     .unwrap_err();
@@ -210,7 +210,7 @@ async fn handles_say_that_a_child_panicked() {
         handles.push(s.spawn(async { boom("child") }));
         handles.push(s.spawn(pending::<()>()));
         handles.push(s.fork(pending::<()>()));
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await;
     assert_eq!(panic, "child");
@@ -232,7 +232,7 @@ async fn a_panic_beats_a_value_and_a_cancellation() {
     let cancelled = scope(async |s| {
         s.spawn(async {
             let _bomb = Bomb("child");
-            pending::<()>().await
+            pending::<()>().await;
         });
         settle().await;
         s.cancel();
@@ -258,7 +258,7 @@ async fn a_childs_panic_at_the_moment_of_an_outer_cancel_comes_out() {
                 } else {
                     s.spawn(child);
                 }
-                pending::<()>().await
+                pending::<()>().await;
             })
             .await
         })
@@ -278,7 +278,7 @@ async fn a_panic_goes_up_scope_by_scope() {
             let guard = log.guard("child of the outer scope");
             outer.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
             let in_child = log.clone();
             outer.spawn(async move {
@@ -286,15 +286,15 @@ async fn a_panic_goes_up_scope_by_scope() {
                 let _ = scope(async |inner| {
                     inner.spawn(async move {
                         let _guard = guard;
-                        pending::<()>().await
+                        pending::<()>().await;
                     });
                     inner.spawn(async { boom("deep down") });
-                    pending::<()>().await
+                    pending::<()>().await;
                 })
                 .await;
                 in_child.add("never");
             });
-            pending::<()>().await
+            pending::<()>().await;
         }))
         .await;
         assert_eq!(panic, "deep down");
@@ -313,20 +313,20 @@ async fn a_panic_below_a_dropped_scope_goes_to_the_enclosing_one() {
     let outcome = catch(scope(async |outer| {
         outer.spawn(async move {
             let _guard = guard;
-            pending::<()>().await
+            pending::<()>().await;
         });
         {
             let mut dropped = Box::pin(scope(async |s| {
                 s.spawn(async {
                     let _bomb = Bomb("abandoned");
-                    pending::<()>().await
+                    pending::<()>().await;
                 });
-                pending::<()>().await
+                pending::<()>().await;
             }));
             assert!(futures_util::poll!(dropped.as_mut()).is_pending());
             settle().await;
         }
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await;
     assert_eq!(text(&outcome.unwrap_err()), "abandoned");
@@ -340,12 +340,12 @@ async fn a_dropped_scope_does_not_panic_but_the_enclosing_one_does() {
     let panic = panic_of(scope(async |_| {
         let mut dropped = Box::pin(scope(async |_| {
             let _bomb = Bomb("destructor");
-            pending::<()>().await
+            pending::<()>().await;
         }));
         assert!(futures_util::poll!(dropped.as_mut()).is_pending());
         drop(dropped);
         log.add("the drop returned");
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await;
     assert_eq!(panic, "destructor");
@@ -363,7 +363,7 @@ async fn when_all_children_panic_all_have_ended_first() {
                 boom("one of many")
             }));
         }
-        pending::<()>().await
+        pending::<()>().await;
     }))
     .await;
     assert_eq!(panic, "one of many");

@@ -1,6 +1,6 @@
 //! Where a scope stands: its parent is the innermost scope being polled at its first poll, and that
 //! ambient scope exists only while user code is polled or dropped (R22).
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -109,12 +109,12 @@ async fn the_enclosing_scope_is_ambient_again_after_a_panic() {
         let in_body = scope(async |_| -> () { boom("body") });
         let in_fork = scope(async |s| {
             s.fork(async { boom("fork") });
-            pending::<()>().await
+            pending::<()>().await;
         });
         let in_destructor = scope(async |s| {
             let _bomb = Bomb;
             s.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         });
         let in_closure = scope(|_| -> std::future::Ready<()> { boom("closure") });
         assert!(catch(in_body).await.is_err() && umbel::check().is_ok());
@@ -147,11 +147,11 @@ fn destructors_run_inside_their_scope() {
             let _in_body = in_body;
             inner.fork(async move {
                 let _in_fork = in_fork;
-                pending::<()>().await
+                pending::<()>().await;
             });
             tokio::task::yield_now().await;
             inner.cancel_with("inner");
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await
         .is_err()
@@ -175,7 +175,7 @@ async fn children_inherit_the_scope() {
         let forked = s.fork(async {
             let (_inner, handle) = opened.await;
             let _ = handle.cancelled().await;
-            pending::<()>().await
+            pending::<()>().await;
         });
         let spawned = s.spawn(async {
             assert!(task::current().is_child());
@@ -186,7 +186,7 @@ async fn children_inherit_the_scope() {
         for child in [forked.handle().unwrap(), spawned.handle().unwrap()] {
             assert_eq!(child.reason().unwrap().message(), Some("both"));
         }
-        pending::<()>().await
+        pending::<()>().await;
     })
     .await;
     assert!(outcome.is_err());
@@ -285,7 +285,7 @@ async fn a_picture_shows_who_belongs_where() {
         let spawner = s.clone().spawner();
         let sibling = s.named("sibling").spawn(async move {
             drop(spawner.spawn(pending::<()>()));
-            pending::<()>().await
+            pending::<()>().await;
         });
         settle().await;
         let picture = s.picture().to_string();

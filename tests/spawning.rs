@@ -1,5 +1,5 @@
 //! Where children may be started from, and what happens to those that may not (R13).
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -75,9 +75,8 @@ fn spawning_from_a_plain_thread_starts_on_the_scopes_runtime() {
     let home = runtime.handle().id();
     let ran_on = runtime.block_on(scope(async |s| {
         let spawner = s.spawner();
-        let child = thread::spawn(move || {
-            spawner.spawn(async { tokio::runtime::Handle::current().id() })
-        });
+        let child =
+            thread::spawn(move || spawner.spawn(async { tokio::runtime::Handle::current().id() }));
         child.join().unwrap().await.unwrap()
     }));
     assert_eq!(ran_on.unwrap(), home);
@@ -183,7 +182,7 @@ async fn a_child_admitted_after_a_cancelled_end_is_dropped_unpolled() {
     let outcome = scope(async |s| {
         tx.send(s.spawner()).unwrap();
         s.cancel();
-        pending::<()>().await
+        pending::<()>().await;
     })
     .await;
     assert!(outcome.is_err());
@@ -237,7 +236,7 @@ async fn a_child_belongs_to_the_scope_it_was_spawned_into() {
                 "not cancelled"
             }));
             inner.cancel();
-            pending::<()>().await
+            pending::<()>().await;
         });
         assert!(inner.await.is_err());
         child.unwrap().await

@@ -1,6 +1,6 @@
 //! A future can outlive the scope that first polled it, because it was polled by reference or moved
 //! away (R23). Each scenario runs with a plain scope and with one whose handle was taken early.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+
 
 mod common;
 
@@ -52,7 +52,7 @@ async fn a_survivor_is_handed_to_the_next_enclosing_scope() {
         let outcome = scope(async |outer| {
             poll_in_a_scope(&mut work).await;
             outer.cancel_with("outer");
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await;
         assert!(outcome.is_err());
@@ -86,7 +86,7 @@ async fn a_survivor_of_a_cancelled_scope_is_cancelled() {
         let outcome = scope(async |s| {
             assert!(futures_util::poll!(&mut work).is_pending());
             s.cancel_with("inside");
-            pending::<()>().await
+            pending::<()>().await;
         })
         .await;
         let reason = outcome.unwrap_err().into_reason();
@@ -166,7 +166,7 @@ async fn a_survivor_of_a_cancelled_task_has_the_tasks_reason() {
             let child = s.spawn(async move {
                 assert!(futures_util::poll!(&mut work).is_pending());
                 let _ = tx.send(work);
-                pending::<()>().await
+                pending::<()>().await;
             });
             let survivor = rx.await.unwrap();
             child.handle().unwrap().cancel_with("the task");
@@ -188,7 +188,7 @@ async fn a_future_that_moved_keeps_its_parent_and_is_woken_where_it_is() {
         let (outer, handle) = scope(async |_| {
             assert!(futures_util::poll!(&mut work).is_pending());
             let _ = tx.send(work);
-            pending::<()>().await
+            pending::<()>().await;
         })
         .with_handle();
         let mut outer = drive(outer);
@@ -214,7 +214,7 @@ async fn a_future_that_moved_outwards_is_woken_when_its_parent_is_cancelled() {
             let (parent, handle) = scope(async |_| {
                 assert!(futures_util::poll!(&mut work).is_pending());
                 let _ = tx.send(work);
-                pending::<()>().await
+                pending::<()>().await;
             })
             .with_handle();
             let mut parent = drive(parent);
@@ -297,7 +297,7 @@ async fn a_survivor_absorbs_only_when_nobody_above_will() {
                 let inner = scope(async |inner| {
                     assert!(futures_util::poll!(&mut work).is_pending());
                     inner.cancel_with("inner");
-                    pending::<()>().await
+                    pending::<()>().await;
                 });
                 assert!(inner.await.is_err());
                 if outer_too {

@@ -30,10 +30,7 @@ pub(crate) fn start() {
 
 pub(crate) fn stop() -> Counts {
     COUNTING.store(false, Ordering::SeqCst);
-    Counts {
-        allocations: ALLOCATIONS.load(Ordering::SeqCst),
-        live: LIVE.load(Ordering::SeqCst),
-    }
+    Counts { allocations: ALLOCATIONS.load(Ordering::SeqCst), live: LIVE.load(Ordering::SeqCst) }
 }
 
 /// Call before memory is given out, with what changes.

@@ -69,10 +69,7 @@ fn ask(threads: usize, ask: impl Fn() -> bool + Sync) -> f64 {
     let total: Duration = thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(calls)).collect();
         let own = calls();
-        others
-            .into_iter()
-            .map(|other| other.join().expect("no thread panics"))
-            .sum::<Duration>()
+        others.into_iter().map(|other| other.join().expect("no thread panics")).sum::<Duration>()
             + own
     });
     each(total, threads * CALLS)
@@ -84,58 +81,60 @@ const PROMPT: Duration = Duration::from_micros(10);
 /// One thread cancels, another asks all the while.
 fn worst_answers() {
     let host = Host::current_thread();
-    let (mut ours, mut peer) = (Samples::default(), Samples::default());
-    let mut quiet = Samples::default();
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let (floor, asked) = host.run(ask_scope());
-        quiet.extend(&floor);
-        ours.extend(&asked);
-        peer.extend(&host.run(ask_token()));
+        let (ours, quiet) = host.run(ask_scope());
+        rounds.push([ours, host.run(ask_token()), quiet]);
     }
-    let shown = |part: fn(&Samples) -> Duration| {
-        [&ours, &peer].map(|samples| table::time(part(samples).as_secs_f64() * 1e9))
-    };
-    let over = |samples: &Samples| samples.share_over(PROMPT);
-    // The system takes a core away now and then, which no answer survives: what happens as often with
-    // no cancel running is not counted against us.
-    let verdict = match over(&ours) {
-        0.0 => "met",
-        share if share <= 2.0 * over(&quiet) => "met but for noise",
+    let all = [0, 1, 2].map(|side| {
+        let mut all = Samples::default();
+        for round in &rounds {
+            all.extend(&round[side]);
+        }
+        all
+    });
+    // The system takes a core away now and then, which no answer survives. So it is the median of the
+    // rounds that is judged, and beside it stands what the same loop sees with no cancel running.
+    let [ours, peer, quiet] = [0, 1, 2].map(|side| {
+        let mut worst: Vec<_> = rounds.iter().map(|round| round[side].worst()).collect();
+        worst.sort();
+        worst[worst.len() / 2]
+    });
+    let verdict = match ours {
+        _ if ours <= PROMPT => "met",
+        _ if ours <= 2 * quiet => "met but for noise",
         _ => "MISSED",
     };
-    let what = format!("is_cancelled while {PARKED} are cancelled: worst");
-    let [one, other] = shown(Samples::worst);
-    table::line("P5", &what, &one, &other, "", "10 us", verdict);
-    let [one, other] = shown(|samples| samples.at_share(0.9999));
-    table::line("P5", "  99.99 of 100", &one, &other, "", "-", "");
-    for (who, samples) in [
-        ("ours", &ours),
-        ("token", &peer),
-        ("no cancel running", &quiet),
-    ] {
-        let (over, worst) = (samples.over(PROMPT), samples.worst());
-        let all = samples.len();
-        table::note(&format!(
-            "{who}: {over} of {all} answers over 10 us, worst {worst:.1?}"
-        ));
+    let nanos = |time: Duration| table::time(time.as_secs_f64() * 1e9);
+    let what = format!("is_cancelled while {PARKED} are cancelled: worst of a round");
+    table::line("P5", &what, &nanos(ours), &nanos(peer), "", "10 us", verdict);
+    let [most, others, _] = [0, 1, 2].map(|side| nanos(all[side].at_share(0.9999)));
+    table::line("P5", "  99.99 of 100 answers", &most, &others, "", "-", "");
+    for (who, samples) in ["ours", "token", "no cancel"].iter().zip(&all) {
+        let (over, len, worst) = (samples.over(PROMPT), samples.len(), nanos(samples.worst()));
+        let note = format!("{who}: {over} of {len} answers over 10 us, the worst of all {worst}");
+        table::note(&note);
     }
+    table::note(&format!("no cancel: worst of a round {}", nanos(quiet)));
 }
 
-/// The answers with no cancel running, and with one.
+/// The answers with a cancel running, and for as long with none.
 async fn ask_scope() -> (Samples, Samples) {
     let all = umbel::scope(async |scope| {
         for _ in 0..PARKED {
             scope.spawn(park());
         }
         settle(PARKED).await;
-        let idle = || {
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(10) {
+        let ask = || scope.is_cancelled();
+        let start = Instant::now();
+        let asked = sampled(ask, || scope.cancel());
+        let (start, time) = (Instant::now(), start.elapsed());
+        let spin = || {
+            while start.elapsed() < time {
                 spin_loop();
             }
         };
-        let quiet = sampled(|| scope.is_cancelled(), idle);
-        (quiet, sampled(|| scope.is_cancelled(), || scope.cancel()))
+        (asked, sampled(ask, spin))
     });
     all.await.expect("a value wins")
 }

@@ -30,13 +30,7 @@ pub(crate) fn spawn_and_join() {
             );
             let what = |peer| format!("spawn + join {count}, {}, each / {peer}", host.name);
             table::timed("P3", &what("JoinSet"), &result, (0, 1), Bar::AtMost(0.9));
-            table::timed(
-                "P3",
-                &what("TaskTracker"),
-                &result,
-                (0, 2),
-                Bar::AtMost(1.25),
-            );
+            table::timed("P3", &what("TaskTracker"), &result, (0, 2), Bar::AtMost(1.25));
         }
     }
     count_allocations();
@@ -85,20 +79,8 @@ fn count_allocations() {
     let (ours, set, tracker) = (growth(in_scope), growth(in_join_set), growth(in_tracker));
     // A thousandth is for the slab, which grows in steps.
     let bar = Bar::AtMost(1.001);
-    table::counted(
-        "P3",
-        "  allocations for each child / JoinSet",
-        ours,
-        set,
-        bar,
-    );
-    table::counted(
-        "P3",
-        "  allocations for each child / TaskTracker",
-        ours,
-        tracker,
-        bar,
-    );
+    table::counted("P3", "  allocations for each child / JoinSet", ours, set, bar);
+    table::counted("P3", "  allocations for each child / TaskTracker", ours, tracker, bar);
 }
 
 fn growth<F: Future<Output = ()> + Send + 'static>(work: fn(usize) -> F) -> f64 {
@@ -169,10 +151,7 @@ async fn park_in_scope(count: usize) -> Parked {
         (live, start)
     });
     let (live, start) = all.await.expect("a value wins");
-    Parked {
-        live,
-        cancel: each(start.elapsed(), count),
-    }
+    Parked { live, cancel: each(start.elapsed(), count) }
 }
 
 async fn park_in_set(count: usize) -> Parked {
@@ -189,10 +168,7 @@ async fn park_in_set(count: usize) -> Parked {
         drop(black_box(ended));
     }
     drop(set);
-    Parked {
-        live,
-        cancel: each(start.elapsed(), count),
-    }
+    Parked { live, cancel: each(start.elapsed(), count) }
 }
 
 async fn park_in_tracker(count: usize) -> Parked {
@@ -208,10 +184,7 @@ async fn park_in_tracker(count: usize) -> Parked {
     tracker.close();
     tracker.wait().await;
     drop((tracker, token));
-    Parked {
-        live,
-        cancel: each(start.elapsed(), count),
-    }
+    Parked { live, cancel: each(start.elapsed(), count) }
 }
 
 /// P4.
@@ -227,12 +200,6 @@ pub(crate) fn cancel_and_drain() {
         );
         let what = |peer| format!("cancel + drain {PARKED}, {}, each / {peer}", host.name);
         table::timed("P4", &what("JoinSet"), &result, (0, 1), Bar::AtMost(1.0));
-        table::timed(
-            "P4",
-            &what("tracker + token"),
-            &result,
-            (0, 2),
-            Bar::AtMost(0.7),
-        );
+        table::timed("P4", &what("tracker + token"), &result, (0, 2), Bar::AtMost(0.7));
     }
 }

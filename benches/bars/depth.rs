@@ -23,33 +23,18 @@ type Boxed<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub(crate) fn deep_trees() {
     // Polling and dropping a future in ten thousand others takes stack, whoever made them.
     on_stack(1 << 30, || {
-        compare(
-            "nested scopes",
-            "nested tokens",
-            nested_scopes,
-            nested_tokens,
-        );
+        compare("nested scopes", "nested tokens", nested_scopes, nested_tokens);
     });
     // Tasks do not nest: what is usual for a thread has to do.
     on_stack(2 << 20, || {
-        compare(
-            "chain of tasks with scopes",
-            "chain with tokens",
-            chain_of_scopes,
-            chain_of_tokens,
-        );
+        compare("chain of tasks", "chain with tokens", chain_of_scopes, chain_of_tokens);
     });
 }
 
 fn on_stack(bytes: usize, code: impl FnOnce() + Send) {
     thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .stack_size(bytes)
-            .spawn_scoped(scope, code);
-        thread
-            .expect("there is room for the stack")
-            .join()
-            .expect("no benchmark panics");
+        let thread = thread::Builder::new().stack_size(bytes).spawn_scoped(scope, code);
+        thread.expect("there is room for the stack").join().expect("no benchmark panics");
     });
 }
 
@@ -71,13 +56,7 @@ where
     );
     let what = |who| format!("{who}, open + cancel + close: {DEEP} / {SHALLOW}");
     table::timed("P6", &what(ours), &result, (0, 1), Bar::AtMost(1.3));
-    table::timed(
-        "P6",
-        &format!("  {}", what(peer)),
-        &result,
-        (2, 3),
-        Bar::None,
-    );
+    table::timed("P6", &format!("  {}", what(peer)), &result, (2, 3), Bar::None);
 }
 
 /// Nanoseconds for each region, with as many regions in all at either depth.
@@ -120,9 +99,7 @@ fn tokens_below(parent: &CancellationToken, depth: usize) -> Boxed<'_> {
             return pending::<()>().await;
         }
         let token = parent.child_token();
-        let _ = token
-            .run_until_cancelled(tokens_below(&token, depth - 1))
-            .await;
+        let _ = token.run_until_cancelled(tokens_below(&token, depth - 1)).await;
     })
 }
 

@@ -28,11 +28,7 @@ pub(crate) fn contest(rounds: usize, sides: &mut [Side<'_>]) -> Contest {
     }
     for round in 0..rounds {
         for place in 0..sides.len() {
-            let side = if round % 2 == 0 {
-                place
-            } else {
-                sides.len() - 1 - place
-            };
+            let side = if round % 2 == 0 { place } else { sides.len() - 1 - place };
             times[side].push(sides[side]());
         }
     }
@@ -88,18 +84,12 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn current_thread() -> Self {
         let runtime = Builder::new_current_thread().build();
-        Self {
-            name: "1 thread".into(),
-            runtime: runtime.expect("a runtime can be made"),
-        }
+        Self { name: "1 thread".into(), runtime: runtime.expect("a runtime can be made") }
     }
 
     pub(crate) fn workers(count: usize) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(count).build();
-        Self {
-            name: format!("{count} workers"),
-            runtime: runtime.expect("a runtime can be made"),
-        }
+        Self { name: format!("{count} workers"), runtime: runtime.expect("a runtime can be made") }
     }
 
     pub(crate) fn both() -> [Self; 2] {

@@ -21,28 +21,15 @@ const ROUNDS: usize = 15;
 /// P1. Both inside a region of their own kind, as they stand in a program.
 pub(crate) fn ready() {
     let host = Host::current_thread();
-    for (company, what) in [
-        (
-            Company::None,
-            "scope around a ready future / child_token + run_until_c.",
-        ),
-        (
-            Company::Another,
-            "  beside another region in the same parent",
-        ),
-    ] {
+    let what = "scope around a ready future / child_token + run_until_c.";
+    for (company, what) in [(Company::None, what), (Company::Another, "  beside another region")] {
         let scopes = || host.runtime.block_on(enter_scopes(company));
         let tokens = || host.runtime.block_on(enter_tokens(company));
         let result = contest(ROUNDS, &mut [&mut || scopes().time, &mut || tokens().time]);
         table::timed("P1", what, &result, (0, 1), Bar::AtMost(0.6));
         let (ours, peer) = (scopes().allocations, tokens().allocations);
-        table::counted(
-            "P1",
-            "  allocations for each, once warm",
-            ours,
-            peer,
-            Bar::AtMost(0.0),
-        );
+        let what = "    allocations for each, once warm";
+        table::counted("P1", what, ours, peer, Bar::AtMost(0.0));
     }
 }
 
@@ -67,10 +54,7 @@ async fn measured(enter: impl AsyncFn()) -> Entered {
     let time = each(start.elapsed(), READY);
     alloc::start();
     enter().await;
-    Entered {
-        time,
-        allocations: real(alloc::stop().allocations) / real(READY),
-    }
+    Entered { time, allocations: real(alloc::stop().allocations) / real(READY) }
 }
 
 async fn enter_scopes(company: Company) -> Entered {
@@ -150,24 +134,10 @@ pub(crate) fn idle() {
         ],
     );
     let bar = Bar::AtMost(0.25);
-    table::timed(
-        "P2",
-        "idle poll through 1 scope / run_until_cancelled",
-        &result,
-        (0, 1),
-        bar,
-    );
-    table::timed(
-        "P2",
-        "idle poll through 8 scopes / run_until_cancelled",
-        &result,
-        (2, 3),
-        bar,
-    );
+    table::timed("P2", "idle poll through 1 scope / run_until_cancelled", &result, (0, 1), bar);
+    table::timed("P2", "idle poll through 8 scopes / run_until_cancelled", &result, (2, 3), bar);
     let floor = table::time(result.time(4));
-    table::note(&format!(
-        "of which {floor} are the loop and the poll of the pending future"
-    ));
+    table::note(&format!("of which {floor} are the loop and the poll of the pending future"));
 }
 
 /// A future that is polled by hand, with one waker, as a task's is.
@@ -184,10 +154,7 @@ impl Wake for Deaf {
 
 impl<'a> Polled<'a> {
     fn new(future: impl Future<Output = ()> + 'a) -> Self {
-        Self {
-            future: Box::pin(future),
-            waker: Waker::from(Arc::new(Deaf)),
-        }
+        Self { future: Box::pin(future), waker: Waker::from(Arc::new(Deaf)) }
     }
 
     fn poll(&mut self) -> f64 {

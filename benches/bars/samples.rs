@@ -16,12 +16,7 @@ pub(crate) struct Samples {
 
 impl Default for Samples {
     fn default() -> Self {
-        Self {
-            counts: vec![0; STEPS],
-            long: Vec::new(),
-            worst: Duration::ZERO,
-            len: 0,
-        }
+        Self { counts: vec![0; STEPS], long: Vec::new(), worst: Duration::ZERO, len: 0 }
     }
 }
 
@@ -56,10 +51,6 @@ impl Samples {
     /// How many are longer than `limit`.
     pub(crate) fn over(&self, limit: Duration) -> u32 {
         self.len - self.counts[..step(limit)].iter().sum::<u32>()
-    }
-
-    pub(crate) fn share_over(&self, limit: Duration) -> f64 {
-        f64::from(self.over(limit)) / f64::from(self.len.max(1))
     }
 
     /// The time that this share of all is not longer than.

@@ -7,11 +7,7 @@ pub(crate) struct Wanted(Vec<String>);
 
 impl Wanted {
     pub(crate) fn new(ids: impl Iterator<Item = String>) -> Self {
-        Self(
-            ids.filter(|id| !id.starts_with('-'))
-                .map(|id| id.to_uppercase())
-                .collect(),
-        )
+        Self(ids.filter(|id| !id.starts_with('-')).map(|id| id.to_uppercase()).collect())
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -59,15 +55,7 @@ pub(crate) fn timed(id: &str, what: &str, contest: &Contest, sides: (usize, usiz
     let Ratio { median, low, high } = contest.ratio(ours, peer);
     let spread = format!("{median:.2} ({low:.2} .. {high:.2})");
     let (ours, peer) = (time(contest.time(ours)), time(contest.time(peer)));
-    line(
-        id,
-        what,
-        &ours,
-        &peer,
-        &spread,
-        &bar.show(),
-        bar.verdict(median),
-    );
+    line(id, what, &ours, &peer, &spread, &bar.show(), bar.verdict(median));
 }
 
 /// A row for two counts, where what is asked of ours is a number of its own.

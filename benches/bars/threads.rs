@@ -18,47 +18,25 @@ const SPAWNS: usize = 80_000;
 pub(crate) fn spawn_from_many() {
     let busy = Host::workers(2);
     for threads in [1, 2, 4, 8] {
-        let bar = if threads == 8 {
-            Bar::AtMost(0.5)
-        } else {
-            Bar::None
-        };
-        show(
-            &measure(&busy, threads),
-            &format!("{threads} threads, {}", busy.name),
-            bar,
-        );
+        let bar = if threads == 8 { Bar::AtMost(0.5) } else { Bar::None };
+        show(&measure(&busy, threads), &format!("from {threads}, {}", busy.name), bar);
     }
     // Nobody runs the children while they are spawned: what is left is the cost of spawning.
     let still = Host::current_thread();
     for threads in [1, 8] {
-        let what = format!("{threads} threads, runtime at rest");
+        let what = format!("from {threads}, runtime at rest");
         show(&measure(&still, threads), &what, Bar::None);
     }
     regions_in_tasks(8);
 }
 
 fn show(result: &Contest, what: &str, bar: Bar) {
-    let token = format!("spawn, {what}, each / child_token + drop");
+    let token = format!("spawn {what}, each / child_token + drop");
     table::timed("P8", &token, result, (0, 1), bar);
-    table::timed(
-        "P8",
-        "  the same / tracker.spawn with a child token",
-        result,
-        (0, 3),
-        Bar::None,
-    );
-    table::timed(
-        "P8",
-        "  the same / bare tokio spawn",
-        result,
-        (0, 2),
-        Bar::None,
-    );
+    table::timed("P8", "  the same / tracker.spawn with a child token", result, (0, 3), Bar::None);
+    table::timed("P8", "  the same / bare tokio spawn", result, (0, 2), Bar::None);
     let own = table::time(result.excess(0, 2));
-    table::note(&format!(
-        "of which {own} are more than the bare spawn takes"
-    ));
+    table::note(&format!("of which {own} are more than the bare spawn takes"));
 }
 
 fn measure(host: &Host, threads: usize) -> Contest {
@@ -77,9 +55,7 @@ fn measure(host: &Host, threads: usize) -> Contest {
     let bare = || {
         let time = from_threads(threads, || drop(black_box(runtime.spawn(async {}))));
         // Behind all others in the queue: the next side finds it empty.
-        runtime
-            .block_on(runtime.spawn(async {}))
-            .expect("no task panics");
+        runtime.block_on(runtime.spawn(async {})).expect("no task panics");
         time
     };
     let tracked = || {
@@ -92,12 +68,7 @@ fn measure(host: &Host, threads: usize) -> Contest {
         runtime.block_on(tracker.wait());
         time
     };
-    contest(
-        ROUNDS,
-        &mut [&mut { scoped }, &mut { tokens }, &mut { bare }, &mut {
-            tracked
-        }],
-    )
+    contest(ROUNDS, &mut [&mut { scoped }, &mut { tokens }, &mut { bare }, &mut { tracked }])
 }
 
 /// What a token's children have in common is their parent's lock; scopes of different tasks have none
@@ -106,9 +77,7 @@ fn regions_in_tasks(tasks: usize) {
     let host = Host::workers(tasks);
     let result = contest(
         ROUNDS,
-        &mut [&mut || host.run(scopes_in_tasks(tasks)), &mut || {
-            host.run(tokens_in_tasks(tasks))
-        }],
+        &mut [&mut || host.run(scopes_in_tasks(tasks)), &mut || host.run(tokens_in_tasks(tasks))],
     );
     let what = format!("region around ready, in {tasks} tasks at once, each / token");
     table::timed("P8", &what, &result, (0, 1), Bar::None);
@@ -148,20 +117,23 @@ async fn tokens_in_tasks(tasks: usize) -> f64 {
     each(start.elapsed(), SPAWNS)
 }
 
-/// Nanoseconds of the wall clock for each operation, with so many threads doing their share.
+/// Nanoseconds of the wall clock for each operation, with so many threads doing their share: from the
+/// first that begins to the last that ends.
 fn from_threads(threads: usize, operation: impl Fn() + Sync) -> f64 {
-    let gate = Barrier::new(threads + 1);
-    let start = thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                gate.wait();
-                for _ in 0..SPAWNS / threads {
-                    operation();
-                }
-            });
-        }
+    let gate = Barrier::new(threads);
+    let work = || {
         gate.wait();
-        Instant::now()
+        let start = Instant::now();
+        for _ in 0..SPAWNS / threads {
+            operation();
+        }
+        (start, Instant::now())
+    };
+    let (starts, ends): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        all.into_iter().map(|one| one.join().expect("no thread panics")).unzip()
     });
-    each(start.elapsed(), SPAWNS)
+    let (first, last) = (starts.into_iter().min(), ends.into_iter().max());
+    let time = last.zip(first).map(|(last, first)| last - first);
+    each(time.expect("there is a thread"), SPAWNS)
 }

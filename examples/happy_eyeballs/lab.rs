@@ -43,27 +43,15 @@ impl Lab {
         // Bound, so that nobody else gets the port, and not listening.
         let (closed, refusing) = bound(Ipv4Addr::LOCALHOST.into())?;
         let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = |n, name, at, nature| Address {
-            name,
-            at,
-            nature,
-            wait: STAGGER * n,
-        };
+        let open = good.local_addr()?;
+
+        let address = |n, name, at, nature| Address { name, at, nature, wait: STAGGER * n };
         let addresses = [
-            address(0, "black hole", hole, "its queue is full: a connect hangs"),
-            address(
-                1,
-                "refusing",
-                closed,
-                "nobody listens: a connect fails at once",
-            ),
-            address(2, "good", good.local_addr()?, "accepts whoever comes"),
+            address(0, "black hole", hole, "has a full queue: a connect hangs"),
+            address(1, "refusing", closed, "does not listen: a connect fails"),
+            address(2, "good", open, "accepts whoever comes"),
         ];
-        Ok(Self {
-            addresses,
-            good,
-            _kept_open: (full, refusing, filler),
-        })
+        Ok(Self { addresses, good, _kept_open: (full, refusing, filler) })
     }
 
     /// Accepts whatever comes and hangs up, until it is cancelled.
@@ -79,14 +67,11 @@ fn bound(ip: IpAddr) -> io::Result<(SocketAddr, Socket)> {
     let any_port = SocketAddr::new(ip, 0);
     let socket = Socket::new(Domain::for_address(any_port), Type::STREAM, None)?;
     socket.bind(&any_port.into())?;
-    let at = socket
-        .local_addr()?
-        .as_socket()
-        .ok_or(io::ErrorKind::AddrNotAvailable)?;
-    Ok((at, socket))
+    let at = socket.local_addr()?.as_socket();
+    Ok((at.ok_or(io::ErrorKind::AddrNotAvailable)?, socket))
 }
 
-/// Whether a connect to the black hole does hang.
+/// Makes sure that a connect to the black hole does hang.
 async fn probe(hole: SocketAddr) -> io::Result<()> {
     let found = match umbel::timeout(PROBE, TcpStream::connect(hole)).await {
         Err(TimeoutError::Elapsed(_)) => return Ok(()),
@@ -95,7 +80,7 @@ async fn probe(hole: SocketAddr) -> io::Result<()> {
         Ok(Err(error)) => format!("fails ({error})"),
     };
     Err(io::Error::other(format!(
-        "there is no black hole to be had: the queue of the listener at {hole} is full and a connect \
-         to it should hang, as it does on Linux, but on this system it {found}"
+        "{hole} listens with a full queue, and a connect to it should hang, as it does on Linux, \
+         but on this system it {found}"
     )))
 }

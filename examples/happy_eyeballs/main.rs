@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use umbel::{CancelScope, Cancelled, task};
 
-use journal::Journal;
+use journal::{Attempt, Journal};
 use lab::{Address, Lab};
 use report::Leftovers;
 
@@ -48,7 +48,9 @@ async fn main() -> ExitCode {
 /// Whether all counts are what they must be.
 async fn run() -> io::Result<bool> {
     let before = Leftovers::count();
-    let lab = Lab::open().await?;
+    let lab = Lab::open()
+        .await
+        .map_err(|error| io::Error::other(format!("the three addresses cannot be had: {error}")))?;
     report::intro(&lab.addresses);
     let began = Instant::now();
     let seen = example(lab).await?;
@@ -56,17 +58,18 @@ async fn run() -> io::Result<bool> {
     let after = Leftovers::count();
 
     report::one_race(&seen);
-    Ok(report::table(&seen, took, before, after))
+    Ok(report::table(&seen, took, &before, &after))
 }
 
 /// What is seen from the host task.
+#[derive(Default)]
 struct Seen {
     journal: Journal,
     /// How much of the journal is about the first race, and the tree in the middle of that.
     first: usize,
     picture: String,
     won: usize,
-    /// Cancel counts: of the scopes of all requests, of the host scope, of the host task.
+    /// Cancel counts: of all request scopes, of the host scope, of the host task before and after.
     on_requests: u64,
     on_scope: u64,
     on_task: [u64; 2],
@@ -78,15 +81,16 @@ async fn example(lab: Lab) -> io::Result<Seen> {
         let host = host(lab.addresses, CancelScope::clone(&s));
         let listener = s.named("good listener").spawn(lab.accept());
         let mut host = s.named("host task").spawn(host);
-        let mut seen = (&mut host).await??;
-        seen.on_task[1] = host.cancel_count();
+        let seen = (&mut host).await;
 
         // This stops the listener, and nothing else.
         listener.cancel();
-        match listener.await {
-            Ok(Err(broken)) => Err(broken),
-            Ok(Ok(())) | Err(_) => Ok(seen),
+        if let Ok(Err(broken)) = listener.await {
+            return Err(broken);
         }
+        let mut seen = seen??;
+        seen.on_task[1] = host.cancel_count();
+        Ok(seen)
     })
     .name("example")
     .await?
@@ -102,7 +106,7 @@ async fn host(addresses: [Address; 3], all: CancelScope) -> Result<Seen, Cancell
     Ok(seen)
 }
 
-/// One race by itself, to be looked at closely, then the others.
+/// One race by itself, to be looked at closely, and then the others.
 async fn races(addresses: &[Address; 3], all: &CancelScope) -> Seen {
     let journal = Journal::default();
     let request = || request(addresses, &journal);
@@ -123,8 +127,7 @@ async fn races(addresses: &[Address; 3], all: &CancelScope) -> Seen {
         picture,
         won: won.len(),
         on_requests: won.iter().sum(),
-        on_scope: 0,
-        on_task: [0; 2],
+        ..Seen::default()
     }
 }
 
@@ -141,18 +144,14 @@ async fn request(addresses: &[Address; 3], journal: &Journal) -> Option<u64> {
     None
 }
 
-/// One candidate of a race. The scope in it is there to have a name in pictures.
+/// One candidate of a race: waits for its turn, and connects in a scope that has its name.
 async fn attempt(to: &Address, began: Instant, journal: &Journal) -> io::Result<TcpStream> {
-    let candidate = CancelScope::current();
-    umbel::scope(async |_| {
-        if !to.wait.is_zero() {
-            sleep(to.wait).await;
-        }
-        let attempt = journal.start(to.name, began, candidate);
-        let outcome = TcpStream::connect(to.at).await;
-        attempt.end(&outcome);
-        outcome
-    })
-    .name(format!("{} {}", to.name, to.at))
-    .await?
+    if !to.wait.is_zero() {
+        sleep(to.wait).await;
+    }
+    let attempt = Attempt::start(to.name, began, journal);
+    let connect = umbel::scope(|_| TcpStream::connect(to.at));
+    let outcome = connect.name(format!("{} {}", to.name, to.at)).await?;
+    attempt.end(&outcome);
+    outcome
 }

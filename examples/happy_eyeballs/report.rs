@@ -1,6 +1,7 @@
 //! What is printed, and the counts of what is left over.
 
 use std::fs::{DirEntry, read_dir, read_link};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -33,8 +34,10 @@ impl Leftovers {
 }
 
 pub(crate) fn intro(addresses: &[Address]) {
-    println!("Three addresses are raced for a connection. The first to connect wins, the others");
-    println!("are cancelled, nothing stays behind: {RACES} races, then what is left is counted.\n");
+    println!(
+        "{RACES} races of three addresses: the first to connect wins, the others are cancelled, \
+         nothing stays.\n"
+    );
     for to in addresses {
         println!("  {:<12}{:<18}{}", to.name, to.at.to_string(), to.nature);
     }
@@ -44,19 +47,24 @@ pub(crate) fn one_race(seen: &Seen) {
     println!("\nOne race, in milliseconds, as the candidates wrote it down:\n");
     for line in seen.journal.lines().iter().take(seen.first) {
         let (at, who) = (line.at.as_secs_f64() * 1e3, line.who);
-        let what = format!("{:?}", line.what).to_lowercase();
         let why = line.reason.as_ref().and_then(Reason::message);
-        let line = format!("{at:6.1}  {who:<12}{what:<11}{}", why.unwrap_or(""));
-        println!("  {}", line.trim_end());
+        let what = match line.what {
+            What::Start => "start".to_owned(),
+            What::Win => "win".to_owned(),
+            What::Fail(kind) => format!("fail: {kind}"),
+            What::Cancelled => format!("cancelled: {}", why.unwrap_or("no reason")),
+        };
+        println!("  {at:6.1}  {who:<12}{what}");
     }
-    println!("\nThe tree in the middle of it (the refused candidate is gone already):\n");
+    println!("\nThe tree in the middle of it. One hangs, one is gone, one waits for its turn:\n");
     seen.picture.lines().for_each(|line| println!("  {line}"));
 }
 
 /// Prints what was counted, and says whether all of it is as it must be.
-pub(crate) fn table(seen: &Seen, took: Duration, before: Leftovers, after: Leftovers) -> bool {
+pub(crate) fn table(seen: &Seen, took: Duration, before: &Leftovers, after: &Leftovers) -> bool {
     let lines = seen.journal.lines();
     let count = |what| lines.iter().filter(|line| line.what == what).count();
+    let refused = What::Fail(ErrorKind::ConnectionRefused);
     let on_losers: u64 = lines.iter().map(|line| line.on_candidate).sum();
     let during = lines.iter().map(|line| line.on_task).max().unwrap_or(0);
     let [first, last] = seen.on_task;
@@ -67,11 +75,11 @@ pub(crate) fn table(seen: &Seen, took: Duration, before: Leftovers, after: Lefto
     let mut table = Table { wrong: 0 };
     table.row("races won", &seen.won, &RACES);
     table.row("attempts started", &count(What::Start), &(3 * RACES));
-    table.row("attempts refused", &count(What::Refused), &RACES);
+    table.row("attempts refused", &count(refused), &RACES);
     table.row("attempts cancelled", &count(What::Cancelled), &RACES);
     println!("  cancel requests counted");
     table.row("  on the losers' own scopes", &on_losers, &RACES);
-    table.row("  on the scopes around the races", &seen.on_requests, &0);
+    table.row("  on the request scopes around the races", &seen.on_requests, &0);
     table.row("  on the host scope around those", &seen.on_scope, &0);
     let on_task = format!("{first} / {during} / {last}");
     let what = "  on the host task before / during / after";

@@ -64,9 +64,9 @@ impl Model {
         }
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         let executions: usize = seen.values().sum();
-        let bound = self.preemptions.map_or("every schedule".to_owned(), |bound| {
-            format!("BOUNDED to {bound} preemptions")
-        });
+        let bound = self
+            .preemptions
+            .map_or("every schedule".to_owned(), |bound| format!("BOUNDED to {bound} preemptions"));
         println!(
             "model {:<34} {executions:>8} executions, {:>6.2} s, {bound}, {seen:?}",
             self.name,

@@ -40,7 +40,7 @@ pub async fn checkpoint() {
         yield_now().await;
     }
     if stack::is_cancelled() {
-        pending().await
+        pending::<()>().await;
     }
 }
 

@@ -1,45 +1,53 @@
-//! The ambient scope: which scopes and children are being polled (or dropped) on this thread, the
-//! innermost last (R22).
+//! The ambient scope: the innermost scope or child that is being polled, or dropped, on this thread
+//! (R22).
 //!
-//! A future lends its place to the stack while it polls its body and takes it back afterwards: a move
-//! there and a move back, with no count touched.
+//! A future lends its place to the thread while it polls its body, and takes it back afterwards; what
+//! was there before waits in the frame of that poll. Two moves, with no count touched.
+//!
+//! What else is being polled further out need not be written down: the tree says it. A node is polled
+//! inside its parent, unless it is *adrift*, and whether it is, it finds out on its own polls.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::ground::runtime::Host;
 use crate::ground::sync::static_local;
 use crate::tree::{NodeRef, Role, Site, TRUNK, Tree};
 
-/// Where somebody stands.
+/// Where somebody stands: the node below which scopes are opened there. For a task that has a tree of
+/// its own that is the trunk of the tree.
 #[derive(Debug)]
-pub(crate) enum Place {
-    /// In a scope, a forked child, or a task that has not opened a scope yet.
-    Node(NodeRef),
-    /// At the root of a task that has a tree of its own.
-    Rooted(Arc<Tree>),
-}
+pub(crate) struct Place(NodeRef);
 
 impl Place {
+    /// The place of whoever owns `node`.
+    pub(crate) fn of(node: NodeRef) -> Self {
+        Self(node)
+    }
+
     /// The node that can be cancelled here.
+    #[inline]
     pub(crate) fn node(&self) -> &NodeRef {
-        match self {
-            Self::Node(node) => node,
-            // INVARIANT: `Rooted` is made below, of a tree that a task's node has sprouted.
-            Self::Rooted(tree) => tree.up().expect("a task's tree hangs on its node"),
-        }
+        if self.0.index() == TRUNK { self.root() } else { &self.0 }
     }
 
+    #[cold]
+    fn root(&self) -> &NodeRef {
+        // INVARIANT: a trunk becomes a place in `at_home`, when a task's node has sprouted its tree.
+        self.0.tree().up().expect("a task's tree hangs on its node")
+    }
+
+    #[inline]
     fn mark(&self) -> Mark {
-        match self {
-            Self::Node(node) => Mark(Arc::as_ptr(node.tree()).addr(), node.index()),
-            Self::Rooted(tree) => Mark(Arc::as_ptr(tree).addr(), TRUNK),
-        }
+        Mark(Arc::as_ptr(self.0.tree()).addr(), self.0.index())
     }
+}
 
-    fn is(&self, node: &NodeRef) -> bool {
-        self.node().is_same(node)
-    }
+/// The node of a future that has a place: from its first poll to its last.
+#[inline]
+pub(crate) fn node(place: Option<&Place>) -> &NodeRef {
+    place.expect("a scope or a child was polled after it had returned").node()
 }
 
 /// A place as plain numbers, to be recognized by whoever was polled in it before. A node handed to
@@ -53,99 +61,80 @@ impl Mark {
 }
 
 static_local! {
-    static STACK: RefCell<Vec<Place>> = RefCell::new(Vec::new());
+    // No destructor: whoever lends a place takes it back, so that a thread ends with none.
+    static INNERMOST: Cell<ManuallyDrop<Option<Place>>> = Cell::new(ManuallyDrop::new(None));
 }
 
-/// Runs `code` with `place` as the innermost, and gives the place back with what lay beneath it.
+/// Exchanges the innermost place. (On a thread that is being torn down this still works: a
+/// thread-local without a destructor is never gone.)
+#[inline]
+fn exchange(place: Option<Place>) -> Option<Place> {
+    let place = ManuallyDrop::new(place);
+    ManuallyDrop::into_inner(INNERMOST.with(|innermost| innermost.replace(place)))
+}
+
+/// Runs `code` with the place in `lent` as the innermost. Gives the mark of the place beneath, which
+/// waits in `lent` meanwhile.
 ///
 /// `code` must not unwind: whoever calls catches what the user's code throws, because the place has
 /// to come back on every path.
 #[inline]
-pub(crate) fn within<T>(place: Place, code: impl FnOnce() -> T) -> (Place, Mark, T) {
-    let beneath = match push(place) {
-        Ok(beneath) => beneath,
-        // The thread is being torn down, its locals are gone: the code runs without an ambient scope.
-        Err(place) => return (place, Mark::OUTSIDE, code()),
-    };
+pub(crate) fn within<T>(lent: &mut Option<Place>, code: impl FnOnce() -> T) -> (Mark, T) {
+    *lent = exchange(lent.take());
+    let beneath = lent.as_ref().map_or(Mark::OUTSIDE, Place::mark);
     let result = code();
-    let place = STACK.with(|stack| stack.borrow_mut().pop());
-    (place.expect("what was pushed is there"), beneath, result)
+    *lent = exchange(lent.take());
+    (beneath, result)
 }
 
+/// Looks at the innermost place. Nothing of the user's may run in `look`.
 #[inline]
-fn push(place: Place) -> Result<Mark, Place> {
-    let mut place = Some(place);
-    let pushed = STACK.try_with(|stack| {
-        let mut stack = stack.borrow_mut();
-        let beneath = stack.last().map_or(Mark::OUTSIDE, Place::mark);
-        stack.extend(place.take());
-        beneath
-    });
-    match (pushed, place) {
-        (Err(_), Some(place)) => Err(place),
-        (beneath, _) => Ok(beneath.unwrap_or(Mark::OUTSIDE)),
-    }
+fn look<T>(look: impl FnOnce(&mut Place) -> T) -> Option<T> {
+    let mut place = exchange(None)?;
+    let result = look(&mut place);
+    let none = exchange(Some(place));
+    debug_assert!(none.is_none(), "nothing was polled in between");
+    Some(result)
 }
 
 /// The node of the innermost place.
 pub(crate) fn innermost() -> Option<NodeRef> {
-    STACK
-        .try_with(|stack| stack.borrow().last().map(|place| place.node().clone()))
-        .ok()
-        .flatten()
+    look(|place| place.node().clone())
 }
 
 /// Whether the innermost place is cancelled; `false` outside every scope. No lock, no count.
+#[inline]
 pub(crate) fn is_cancelled() -> bool {
-    STACK
-        .try_with(|stack| {
-            stack.borrow().last().is_some_and(|place| place.node().peek().is_cancelled())
-        })
-        .unwrap_or(false)
+    look(|place| place.node().peek().is_cancelled()).unwrap_or(false)
 }
 
-/// The node of the task that is being polled: the innermost child, spawned or forked.
+/// The node of the task that is being polled: the nearest child, spawned or forked.
 pub(crate) fn task() -> Option<NodeRef> {
-    STACK
-        .try_with(|stack| {
-            let stack = stack.borrow();
-            let is_task = |node: &&NodeRef| matches!(node.word().role(), Role::Task | Role::Fork);
-            stack.iter().rev().map(Place::node).find(is_task).cloned()
-        })
-        .ok()
-        .flatten()
+    innermost()?.nearest(|word| matches!(word.role(), Role::Task | Role::Fork))
 }
 
 /// Whether the caller is polled by `node`, directly or not.
 pub(crate) fn is_within(node: &NodeRef) -> bool {
-    STACK
-        .try_with(|stack| stack.borrow().iter().rev().any(|place| place.is(node)))
-        .unwrap_or(false)
+    innermost().is_some_and(|innermost| innermost.is_polled_by(node))
+}
+
+/// Whether `node` is polled by its own parent right now.
+pub(crate) fn is_in_place(node: &NodeRef) -> bool {
+    innermost().is_some_and(|innermost| node.has_parent(&innermost))
 }
 
 /// Whether a cancelled ancestor of `node` is being polled on this thread: then it will drop the
 /// caller, and absorb (R4, R23).
 pub(crate) fn has_cancelled_ancestor(node: &NodeRef) -> bool {
-    any_ancestor(node, |above| above.word().is_cancelled())
-}
-
-/// Whether any ancestor of `node` is being polled on this thread.
-pub(crate) fn has_ancestor(node: &NodeRef) -> bool {
-    any_ancestor(node, |_| true)
-}
-
-fn any_ancestor(node: &NodeRef, wanted: impl Fn(&NodeRef) -> bool) -> bool {
-    STACK
-        .try_with(|stack| {
-            let stack = stack.borrow();
-            // The nearest first: nearly always it is the parent.
-            stack.iter().rev().any(|place| wanted(place.node()) && node.is_below(place.node()))
-        })
-        .unwrap_or(false)
+    let Some(innermost) = innermost() else { return false };
+    // Nearly always the parent is the innermost; if it is cancelled no walk is needed.
+    innermost.peek().is_cancelled() && node.is_below(&innermost)
+        || innermost.polls_cancelled_ancestor_of(node)
 }
 
 /// Opens a scope in the innermost place; outside every scope, in a tree that nobody owns. Gives the
 /// owner's reference, one for the handle, and the mark of the place.
+#[inline]
 pub(crate) fn open(site: Site) -> (NodeRef, NodeRef, Mark) {
     match at_home(|tree, parent| tree.open(parent, site)) {
         Some(((owner, handle), mark)) => (owner, handle, mark),
@@ -167,25 +156,16 @@ pub(crate) fn graft(site: Site, below: &Arc<Tree>) -> Mark {
     }
 }
 
-/// Calls `code` with the tree and the node under which the innermost place opens scopes.
+/// Calls `code` with the tree and the node under which the innermost place opens scopes. Nothing of
+/// the user's may run in `code`.
+#[inline]
 fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
-    STACK
-        .try_with(|stack| {
-            let mut stack = stack.borrow_mut();
-            let place = stack.last_mut()?;
-            if let Place::Node(node) = place {
-                if node.word().role() == Role::Task {
-                    // The first scope of this task: now it needs a tree.
-                    *place = Place::Rooted(node.sprout());
-                }
-            }
-            // Nothing of the user's runs in here: the stack is borrowed.
-            let result = match place {
-                Place::Node(node) => code(node.tree(), node.index()),
-                Place::Rooted(tree) => code(tree, TRUNK),
-            };
-            Some((result, place.mark()))
-        })
-        .ok()
-        .flatten()
+    look(|place| {
+        let Place(at) = place;
+        if at.index() != TRUNK && at.word().role() == Role::Task {
+            // The first scope of this task: now it needs a tree.
+            *at = NodeRef::trunk(at.sprout());
+        }
+        (code(at.tree(), at.index()), place.mark())
+    })
 }

@@ -37,6 +37,13 @@ pub(crate) fn wake(waker: Waker) {
     }
 }
 
+/// Drops something foreign, with the same care.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch(|| drop(value)) {
+        discard(payload);
+    }
+}
+
 /// Lets a caught panic go on in the caller. The panic hook has run already and does not run again.
 pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)

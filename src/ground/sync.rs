@@ -5,9 +5,11 @@
 
 #[cfg(not(any(umbel_loom, loom)))]
 mod backend {
-    #![expect(clippy::disallowed_types, reason = "the permitted caller")]
+    pub(crate) use std::sync::MutexGuard;
     pub(crate) use std::sync::atomic::AtomicU64;
-    pub(crate) use std::sync::{Mutex, MutexGuard};
+
+    #[expect(clippy::disallowed_types, reason = "the permitted caller")]
+    pub(crate) type Mutex<T> = std::sync::Mutex<T>;
 }
 
 #[cfg(any(umbel_loom, loom))]
@@ -18,8 +20,8 @@ mod backend {
 
 pub(crate) use backend::AtomicU64;
 use std::fmt;
-pub(crate) use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::Ordering;
 
 /// A mutex for our own plain data.
 ///

@@ -40,7 +40,7 @@ where
     }
     let slot = Arc::new(Slot::new());
     let fork = Forked {
-        place: Some(Place::Node(owner)),
+        place: Some(Place::of(owner)),
         body: Some(future),
         slot: Arc::clone(&slot),
         key: WakeKey::NONE,
@@ -56,19 +56,21 @@ where
 pub(super) struct Slot<T>(Lock<Contents<T>>);
 
 struct Contents<T> {
-    /// `Some(None)` when the fork ended without a value.
-    value: Option<Option<T>>,
+    /// The fork has ended, with or without a value.
+    is_filled: bool,
+    value: Option<T>,
     waker: Option<Waker>,
 }
 
 impl<T> Slot<T> {
     fn new() -> Self {
-        Self(Lock::new(Contents { value: None, waker: None }))
+        Self(Lock::new(Contents { is_filled: false, value: None, waker: None }))
     }
 
     fn fill(&self, value: Option<T>) {
         let mut contents = self.0.lock();
-        contents.value = Some(value);
+        contents.is_filled = true;
+        contents.value = value;
         let waker = contents.waker.take();
         drop(contents);
         waker.into_iter().for_each(panics::wake);
@@ -77,15 +79,13 @@ impl<T> Slot<T> {
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let waker = cx.waker().clone();
         let mut contents = self.0.lock();
-        match contents.value.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                let old = contents.waker.replace(waker);
-                drop(contents);
-                drop(old);
-                Poll::Pending
-            }
+        if contents.is_filled {
+            return Poll::Ready(contents.value.take());
         }
+        let old = contents.waker.replace(waker);
+        drop(contents);
+        drop(old);
+        Poll::Pending
     }
 }
 
@@ -100,9 +100,8 @@ pin_project! {
 
     impl<F: Future> PinnedDrop for Forked<F> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this;
-            if let Some(place) = this.as_mut().project().place.take() {
-                this.end(place, None);
+            if this.place.is_some() {
+                let _ = this.end(None);
             }
         }
     }
@@ -113,52 +112,53 @@ impl<F: Future> Future for Forked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        let place = this.place.take().expect("a child is not polled after it has ended");
-        if place.node().peek().is_cancelled() {
-            return Poll::Ready(self.end(place, None));
+        if stack::node(this.place.as_ref()).peek().is_cancelled() {
+            return self.end(None);
         }
-        let (place, _, polled) = stack::within(place, || {
+        let (_, polled) = stack::within(this.place, || {
             panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
         });
         match polled {
-            Ok(Some(Poll::Ready(value))) => return Poll::Ready(self.end(place, Some(value))),
+            Ok(Some(Poll::Ready(value))) => return self.end(Some(value)),
             Ok(_) => {}
             Err(panic) => {
-                place.node().fail_above(Kind::ChildPanicked, Some(panic));
-                return Poll::Ready(self.end(place, None));
+                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
+                return self.end(None);
             }
         }
-        // Put back first: a waker's clone is foreign code and may panic.
-        let place = this.place.insert(place);
         let key = WakeKey::of(cx.waker());
         if *this.key != key {
-            drop(place.node().register(cx.waker()));
+            drop(stack::node(this.place.as_ref()).register(cx.waker()));
             *this.key = key;
         }
         // I5: as for spawned children.
-        if !place.node().peek().is_cancelled() {
-            return Poll::Pending;
+        if stack::node(this.place.as_ref()).peek().is_cancelled() {
+            return self.end(None);
         }
-        let place = this.place.take();
-        place.into_iter().for_each(|place| self.as_mut().end(place, None));
-        Poll::Ready(())
+        Poll::Pending
     }
 }
 
 impl<F: Future> Forked<F> {
-    /// The child has ended: drops its body, delivers its value, and then tells the scope.
-    fn end(self: Pin<&mut Self>, place: Place, value: Option<F::Output>) {
+    /// The child has ended: drops its body, tells the scope, and delivers its value.
+    fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<()> {
         let mut this = self.project();
         let mut value = value;
-        let unasked = if place.node().is_shared() { None } else { value.take() };
-        let (place, _, dropped) = stack::within(place, || {
-            let body = panics::catch(|| this.body.set(None));
-            body.and(panics::catch(|| drop(unasked)))
+        let unasked =
+            if stack::node(this.place.as_ref()).is_shared() { None } else { value.take() };
+        let (_, dropped) = stack::within(this.place, || {
+            panics::catch(|| {
+                let _unasked = unasked;
+                this.body.set(None);
+            })
         });
-        if let Err(panic) = dropped {
-            place.node().fail_above(Kind::ChildPanicked, Some(panic));
+        if let Some(place) = this.place.take() {
+            if let Err(panic) = dropped {
+                place.node().fail_above(Kind::ChildPanicked, Some(panic));
+            }
+            place.node().finish();
         }
         this.slot.fill(value);
-        place.node().finish();
+        Poll::Ready(())
     }
 }

@@ -93,22 +93,15 @@ where
     B: FnOnce(Scope<'env>) -> F,
     F: Future,
 {
-    ScopeFuture {
-        limit: Limit::None,
-        name: None,
-        site: Location::caller(),
-        start: Some(body),
-        body: None,
-        run: Run {
-            place: None,
-            beneath: Mark::OUTSIDE,
-            key: WakeKey::NONE,
-            timer: None,
-            outcome: None,
-            fired: false,
-        },
-        forks: None,
-    }
+    ScopeFuture::new(Some(body), None, Location::caller())
+}
+
+/// The type of a body that is there already, and need not be made.
+pub(crate) type Plain<F> = fn(Scope<'static>) -> F;
+
+/// A scope around a future that does not ask for the handle.
+pub(crate) fn around<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
+    ScopeFuture::new(None, Some(future), site)
 }
 
 /// When a scope has to be done.
@@ -129,6 +122,8 @@ enum Outcome<T> {
 
 /// The part that does not depend on where the future is pinned.
 struct Run<T> {
+    /// It has been polled.
+    is_open: bool,
     /// Where the scope stands; nothing before the first poll and after the last.
     place: Option<Place>,
     /// The place this scope is usually polled in.
@@ -148,7 +143,7 @@ pin_project! {
         limit: Limit,
         name: Option<Cow<'static, str>>,
         site: Site,
-        // What makes the body; taken at the first poll.
+        // What makes the body, if it is not there yet; taken at the first poll.
         start: Option<B>,
         #[pin]
         body: Option<F>,
@@ -164,6 +159,26 @@ pin_project! {
 }
 
 impl<B, F: Future> ScopeFuture<'_, B, F> {
+    fn new(start: Option<B>, body: Option<F>, site: Site) -> Self {
+        Self {
+            limit: Limit::None,
+            name: None,
+            site,
+            start,
+            body,
+            run: Run {
+                is_open: false,
+                place: None,
+                beneath: Mark::OUTSIDE,
+                key: WakeKey::NONE,
+                timer: None,
+                outcome: None,
+                fired: false,
+            },
+            forks: None,
+        }
+    }
+
     /// Gives the scope a name, for pictures, reasons and logs. Shown escaped, so any text will do.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = Some(name.into());
@@ -210,7 +225,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// start (R6).
     pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
         let this = self.project();
-        if this.start.is_some() {
+        if !this.run.is_open {
             this.run.early(this.site);
         }
         if let Some(place) = &this.run.place {
@@ -232,10 +247,6 @@ where
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.start.is_some() {
-            self.as_mut().open();
-        }
-        assert!(self.run.place.is_some(), "a `ScopeFuture` was polled after it had returned");
         if self.run.outcome.is_none() && self.as_mut().advance(cx).is_pending() {
             return Poll::Pending;
         }
@@ -248,9 +259,59 @@ where
     B: FnOnce(Scope<'env>) -> F,
     F: Future,
 {
-    /// The first poll: finds the parent, and makes the body.
-    fn open(self: Pin<&mut Self>) {
-        let mut this = self.project();
+    /// Steps 1 to 4. Ready when there is an outcome.
+    #[inline]
+    fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let handle = if self.run.is_open { None } else { Some(self.as_mut().open()) };
+        if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
+            return self.stop(cx);
+        }
+        let mut this = self.as_mut().project();
+        let outcome = &mut this.run.outcome;
+        let (beneath, polled) = stack::within(&mut this.run.place, || {
+            panics::catch(|| {
+                if let Some(handle) = handle {
+                    if let Some(start) = this.start.take() {
+                        this.body.set(Some(start(Scope::new(handle))));
+                    }
+                }
+                let Some(body) = this.body.as_mut().as_pin_mut() else { return };
+                if let Poll::Ready(value) = body.poll(cx) {
+                    *outcome = Some(Outcome::Value(value));
+                    this.body.set(None);
+                }
+            })
+        });
+        if let Err(panic) = polled {
+            this.run.node().fail(Kind::ChildPanicked, Some(panic));
+        }
+        if this.run.outcome.is_some() {
+            return Poll::Ready(());
+        }
+        if beneath != this.run.beneath {
+            this.run.find_place(beneath);
+        }
+        loop {
+            if self.forks.is_some() || self.run.timer.is_some() {
+                self.as_mut().poll_forks_and_timer(cx);
+            }
+            self.as_mut().project().run.register(cx);
+            // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
+            // here.
+            if self.node().peek().is_calm() || seeded!(LostRecheck) {
+                return Poll::Pending;
+            }
+            if self.as_mut().look().is_cancelled() {
+                return self.stop(cx);
+            }
+        }
+    }
+
+    /// The first poll: finds the parent. Gives the handle for the body.
+    #[inline]
+    fn open(self: Pin<&mut Self>) -> NodeRef {
+        let this = self.project();
+        this.run.is_open = true;
         let (place, handle) = match this.run.place.take() {
             // The handle was asked for before: the scope has a tree of its own, which joins now.
             Some(place) => {
@@ -262,7 +323,7 @@ where
             None => {
                 let (owner, handle, beneath) = stack::open(this.site);
                 this.run.beneath = beneath;
-                (Place::Node(owner), handle)
+                (Place::of(owner), handle)
             }
         };
         if let Some(name) = this.name.take() {
@@ -273,64 +334,8 @@ where
             Limit::After(limit) => handle.set_deadline(Some(time::after(limit))),
             Limit::At(at) => handle.set_deadline(Some(at)),
         }
-        let start = this.start.take();
-        let is_cancelled = handle.word().is_cancelled();
-        let (place, _, made) = stack::within(place, || {
-            panics::catch(|| match start {
-                // R6: never polled; its captures are dropped here.
-                _ if is_cancelled => drop((start, handle)),
-                Some(start) => this.body.set(Some(start(Scope::new(handle)))),
-                None => {}
-            })
-        });
-        if let Err(panic) = made {
-            place.node().fail(Kind::ChildPanicked, Some(panic));
-        }
         this.run.place = Some(place);
-    }
-
-    /// Steps 1 to 4. Ready when there is an outcome.
-    fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
-            return self.stop(cx);
-        }
-        let mut this = self.as_mut().project();
-        let (place, beneath, polled) = stack::within(this.run.take_place(), || {
-            panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
-        });
-        let polled = match polled {
-            Ok(Some(Poll::Ready(value))) => {
-                let (place, _, dropped) =
-                    stack::within(place, || panics::catch(|| this.body.set(None)));
-                this.run.outcome = Some(Outcome::Value(value));
-                if let Err(panic) = dropped {
-                    place.node().fail(Kind::ChildPanicked, Some(panic));
-                }
-                this.run.place = Some(place);
-                return Poll::Ready(());
-            }
-            Ok(_) => Ok(()),
-            Err(panic) => Err(panic),
-        };
-        if let Err(panic) = polled {
-            place.node().fail(Kind::ChildPanicked, Some(panic));
-        }
-        this.run.place = Some(place);
-        if beneath != this.run.beneath {
-            this.run.find_place(beneath);
-        }
-        loop {
-            self.as_mut().poll_forks_and_timer(cx);
-            self.as_mut().project().run.register(cx);
-            // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
-            // here.
-            if self.node().peek().is_calm() || seeded!(LostRecheck) {
-                return Poll::Pending;
-            }
-            if self.as_mut().look().is_cancelled() {
-                return self.stop(cx);
-            }
-        }
+        handle
     }
 
     /// The scope is cancelled: drops the body and the forks (dropped, not left where they are: they
@@ -356,7 +361,9 @@ where
             if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
                 self.as_mut().drop_body();
             }
-            self.as_mut().poll_forks_and_timer(cx);
+            if self.forks.is_some() || self.run.timer.is_some() {
+                self.as_mut().poll_forks_and_timer(cx);
+            }
             let this = self.as_mut().project();
             this.run.key = WakeKey::NONE;
             match this.run.node().try_close(cx.waker()) {
@@ -369,15 +376,17 @@ where
                         drop(outcome);
                         panics::resume(panic);
                     }
-                    return Poll::Ready(match outcome.expect("a scope that drains has an outcome") {
-                        Outcome::Value(value) => Ok(value),
-                        Outcome::Stopped(reason) => Err(Cancelled::new(reason)),
-                    });
+                    return Poll::Ready(
+                        match outcome.expect("a scope that drains has an outcome") {
+                            Outcome::Value(value) => Ok(value),
+                            Outcome::Stopped(reason) => Err(Cancelled::new(reason)),
+                        },
+                    );
                 }
                 Closing::Waiting => {
                     let word = this.run.node().peek();
                     let has_forks = this.forks.as_ref().is_some_and(|forks| !forks.is_empty());
-                    if !word.must_attend() && !(word.is_cancelled() && has_forks) {
+                    if !(word.must_attend() || word.is_cancelled() && has_forks) {
                         return Poll::Pending;
                     }
                 }
@@ -386,19 +395,19 @@ where
     }
 
     /// Polls the forks as far as they go, and the timer.
+    #[inline(never)]
     fn poll_forks_and_timer(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let this = self.project();
         if let Some(forks) = this.forks {
-            let (place, _, polled) = stack::within(this.run.take_place(), || {
+            let (_, polled) = stack::within(&mut this.run.place, || {
                 panics::catch(|| while let Poll::Ready(Some(())) = forks.poll_next_unpin(cx) {})
             });
-            this.run.place = Some(place);
             if let Err(panic) = polled {
                 // Not a fork's own panic, which it catches: a waker's, say.
                 this.run.node().fail(Kind::ChildPanicked, Some(panic));
             }
         }
-        this.run.poll_timer(*this.site, cx);
+        this.run.poll_timer(this.site, cx);
     }
 }
 
@@ -408,6 +417,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
     }
 
     /// Looks at what the node's word asks for, and gives the state then.
+    #[cold]
     fn look(self: Pin<&mut Self>) -> crate::tree::Word {
         let this = self.project();
         let run = this.run;
@@ -431,18 +441,17 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
     fn drop_body(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.run.timer = None;
-        if this.body.is_none() && this.forks.is_none() {
+        if this.body.is_none() && this.forks.is_none() && this.start.is_none() {
             return;
         }
-        let forks = this.forks.take();
-        let (place, _, dropped) = stack::within(this.run.take_place(), || {
+        let (start, forks) = (this.start.take(), this.forks.take());
+        let (_, dropped) = stack::within(&mut this.run.place, || {
             let body = panics::catch(|| this.body.set(None));
-            body.and(panics::catch(|| drop(forks)))
+            body.and(panics::catch(|| drop(start))).and(panics::catch(|| drop(forks)))
         });
         if let Err(panic) = dropped {
-            place.node().fail(Kind::ChildPanicked, Some(panic));
+            this.run.node().fail(Kind::ChildPanicked, Some(panic));
         }
-        this.run.place = Some(place);
     }
 
     /// The future is dropped before it has returned (R18).
@@ -455,14 +464,13 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         let settled = panics::catch(|| {
             self.node().abandon();
             let this = self.as_mut().project();
-            let (start, outcome) = (this.start.take(), this.run.outcome.take());
+            let outcome = this.run.outcome.take();
             // SAFETY: as in `look`.
             #[expect(unsafe_code, reason = "see `erased`")]
             let unposted: Vec<Fork<'env>> = unsafe { erased::close(this.run.node()) };
-            let (place, _, dropped) = stack::within(this.run.take_place(), || {
-                panics::catch(|| drop((start, outcome))).and(panics::catch(|| drop(unposted)))
+            let (_, dropped) = stack::within(&mut this.run.place, || {
+                panics::catch(|| drop(outcome)).and(panics::catch(|| drop(unposted)))
             });
-            this.run.place = Some(place);
             if let Err(panic) = dropped {
                 this.run.node().fail_above(Kind::ChildPanicked, Some(panic));
             }
@@ -483,17 +491,14 @@ impl<T> Run<T> {
     fn early(&mut self, site: Site) -> &NodeRef {
         let place = self.place.get_or_insert_with(|| {
             let (owner, _handle) = Tree::early().open(TRUNK, site);
-            Place::Node(owner)
+            Place::of(owner)
         });
         place.node()
     }
 
+    #[inline]
     fn node(&self) -> &NodeRef {
-        self.place.as_ref().expect("the scope is open").node()
-    }
-
-    fn take_place(&mut self) -> Place {
-        self.place.take().expect("the scope is open")
+        stack::node(self.place.as_ref())
     }
 
     /// Has the node wake whoever polls this future now (I5).
@@ -506,12 +511,14 @@ impl<T> Run<T> {
         }
     }
 
-    /// Polled in another place than before: if no ancestor is polled above, nobody will drop this
-    /// future when one is cancelled, and it has to be woken by itself (R23).
+    /// Polled in another place than before: unless its parent is what polls this future, nobody may
+    /// come by to drop it when an ancestor is cancelled, and it has to be woken by itself (R23).
+    #[cold]
     fn find_place(&mut self, beneath: Mark) {
         self.beneath = beneath;
-        if !self.node().peek().is_adrift() && !stack::has_ancestor(self.node()) {
-            self.node().set_adrift();
+        let adrift = !stack::is_in_place(self.node());
+        if self.node().peek().is_adrift() != adrift {
+            self.node().set_adrift(adrift);
         }
     }
 
@@ -533,6 +540,9 @@ impl<T> Run<T> {
         };
         if elapsed {
             self.timer = None;
+            // This very poll goes on to look: nobody need be woken.
+            self.key = WakeKey::NONE;
+            drop(self.node().unregister());
             self.fired = self.node().cancel(|| Reason::at(Kind::Deadline, site));
         }
     }

@@ -14,6 +14,7 @@ mod wake_key;
 
 pub use child::Child;
 pub use drain::{Drain, drain, orphans};
+pub(crate) use future::{Plain, around};
 pub use future::{ScopeFuture, scope};
 pub use handle::{CancelScope, WaitCancelled, cancelled};
 pub use picture::Picture;

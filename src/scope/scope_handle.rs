@@ -105,6 +105,12 @@ impl<'env> Scope<'env> {
         Named { scope: self, name: name.into() }
     }
 
+    /// A handle to this scope that cannot start children, to be given away.
+    #[must_use]
+    pub fn handle(&self) -> CancelScope {
+        self.handle.clone()
+    }
+
     /// A handle that can spawn into this scope and is `'static`, to be moved into spawned children
     /// and threads when `'env` borrows.
     #[must_use]
@@ -196,4 +202,3 @@ impl Deref for Spawner {
         &self.handle
     }
 }
-

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::mem::needs_drop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -35,7 +36,7 @@ where
     if let Some(name) = name {
         handle.set_name(name);
     }
-    let task = Spawned { place: Some(Place::Node(owner)), body: Some(future), registered: false };
+    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), registered: false };
     let spawned = match scope.tree().host() {
         Some(host) => host.spawn(task),
         None => Err(task),
@@ -45,8 +46,7 @@ where
         Err(task) => {
             // No runtime: the wrapper's destructor does what it does when a runtime is shut down.
             drop(task);
-            let reason =
-                handle.reason().unwrap_or_else(|| Reason::at(Kind::Shutdown, site));
+            let reason = handle.reason().unwrap_or_else(|| Reason::at(Kind::Shutdown, site));
             Child::new(handle, Outcome::Refused(reason))
         }
     }
@@ -80,66 +80,69 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
-        let place = this.place.take().expect("a child is not polled after it has ended");
-        if place.node().peek().is_cancelled() {
-            return self.end(place, None);
+        if stack::node(this.place.as_ref()).peek().is_cancelled() {
+            return self.end(None);
         }
-        let (place, _, polled) = stack::within(place, || {
+        let (_, polled) = stack::within(this.place, || {
             panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
         });
         match polled {
-            Ok(Some(Poll::Ready(value))) => return self.end(place, Some(value)),
+            Ok(Some(Poll::Ready(value))) => return self.end(Some(value)),
             Ok(_) => {}
             Err(panic) => {
-                place.node().fail_above(Kind::ChildPanicked, Some(panic));
-                return self.end(place, None);
+                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
+                return self.end(None);
             }
         }
-        // Put back first: a waker's clone is foreign code and may panic.
-        let place = this.place.insert(place);
         if !*this.registered {
-            drop(place.node().register(cx.waker()));
+            drop(stack::node(this.place.as_ref()).register(cx.waker()));
             *this.registered = true;
         }
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
         // here.
-        if !place.node().peek().is_cancelled() || seeded!(LostRecheck) {
-            return Poll::Pending;
+        if stack::node(this.place.as_ref()).peek().is_cancelled() && !seeded!(LostRecheck) {
+            return self.end(None);
         }
-        match this.place.take() {
-            Some(place) => self.end(place, None),
-            None => Poll::Pending,
-        }
+        Poll::Pending
     }
 }
 
 impl<F: Future> Spawned<F> {
     /// The child has ended: drops its body, and then tells the scope (I17).
-    fn end(self: Pin<&mut Self>, place: Place, value: Option<F::Output>) -> Poll<Option<F::Output>> {
-        let mut body = self.project().body;
+    #[inline]
+    fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
+        let mut this = self.project();
         let mut value = value;
         // A value that nobody can ask for any more is dropped with the rest, before the scope returns.
-        let unasked = if place.node().is_shared() { None } else { value.take() };
-        let (place, _, dropped) = stack::within(place, || {
-            let body = panics::catch(|| body.set(None));
-            body.and(panics::catch(|| drop(unasked)))
-        });
-        if let Err(panic) = dropped {
-            place.node().fail_above(Kind::ChildPanicked, Some(panic));
+        let unasked =
+            if stack::node(this.place.as_ref()).is_shared() { None } else { value.take() };
+        if needs_drop::<F>() || needs_drop::<F::Output>() {
+            let (_, dropped) = stack::within(this.place, || {
+                panics::catch(|| {
+                    // Dropped when the body is, whatever that does.
+                    let _unasked = unasked;
+                    this.body.set(None);
+                })
+            });
+            if let Err(panic) = dropped {
+                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
+            }
         }
-        place.node().finish();
+        if let Some(place) = this.place.take() {
+            place.node().finish();
+        }
         Poll::Ready(value)
     }
 
     /// Dropped before it had ended: its runtime was shut down.
-    fn lost(mut self: Pin<&mut Self>) {
-        let Some(place) = self.as_mut().project().place.take() else { return };
+    fn lost(self: Pin<&mut Self>) {
+        let Some(place) = &self.place else { return };
         let node = place.node();
-        if !node.word().is_cancelled() {
+        if !node.peek().is_cancelled() {
             // Work that was asked for does not happen: that is the scope's failure.
             node.cancel(|| Reason::at(Kind::Shutdown, node.site()));
             node.fail_above(Kind::Shutdown, None);
         }
-        let _ = self.end(place, None);
+        let _ = self.end(None);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::future::{ScopeFuture, scope};
-use super::scope_handle::Scope;
+use super::future::{Plain, ScopeFuture, around};
 use crate::ground::error::{Elapsed, TimeoutError};
 
 /// Runs `future` in a scope of its own that is cancelled when `limit` has passed.
@@ -50,28 +50,21 @@ use crate::ground::error::{Elapsed, TimeoutError};
 /// # }
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(
-    limit: Duration,
-    future: F,
-) -> Timeout<impl FnOnce(Scope<'static>) -> F, F> {
-    Timeout { limit, scope: scope(move |_| future).timeout(limit) }
+pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout { limit, scope: around(future, Location::caller()).timeout(limit) }
 }
 
 pin_project! {
     /// The future of [`timeout`].
     #[must_use = "a future does nothing until it is awaited"]
-    pub struct Timeout<B, F: Future> {
+    pub struct Timeout<F: Future> {
         limit: Duration,
         #[pin]
-        scope: ScopeFuture<'static, B, F>,
+        scope: ScopeFuture<'static, Plain<F>, F>,
     }
 }
 
-impl<B, F> Future for Timeout<B, F>
-where
-    B: FnOnce(Scope<'static>) -> F,
-    F: Future,
-{
+impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -87,7 +80,7 @@ where
     }
 }
 
-impl<B, F: Future> fmt::Debug for Timeout<B, F> {
+impl<F: Future> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timeout").field("limit", &self.limit).finish_non_exhaustive()
     }

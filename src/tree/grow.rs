@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use super::aftermath::Aftermath;
-use super::cancel::Walk;
 use super::node::State;
 use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
@@ -26,6 +25,7 @@ impl Tree {
     ///
     /// INVARIANT I4: the parent's state is read under the lock that a canceller takes to mark what
     /// hangs below the parent. If the mark is not seen here, the canceller finds the new node.
+    #[inline]
     pub(crate) fn open(self: &Arc<Self>, parent: u32, site: Site) -> (NodeRef, NodeRef) {
         let mut state = self.state.lock();
         let index = self.place(&mut state, parent, site, Role::Scope, 2);
@@ -35,6 +35,7 @@ impl Tree {
     }
 
     /// Inserts a node that inherits from its parent.
+    #[inline]
     fn place(
         &self,
         state: &mut State,
@@ -51,6 +52,7 @@ impl Tree {
     }
 
     /// Whether what hangs below `parent` is cancelled.
+    #[inline]
     fn is_effective(&self, state: &State, parent: u32) -> bool {
         if parent == TRUNK {
             // The task ended, or the node that stands for it is cancelled. A canceller marks that
@@ -62,12 +64,7 @@ impl Tree {
     }
 
     /// Hangs an unowned tree, made before its scope was first polled, below `parent` in this one.
-    pub(crate) fn graft(
-        self: &Arc<Self>,
-        parent: u32,
-        site: Site,
-        below: &Arc<Tree>,
-    ) -> Aftermath {
+    pub(crate) fn graft(self: &Arc<Self>, parent: u32, site: Site, below: &Arc<Tree>) -> Aftermath {
         let mut state = self.state.lock();
         let index = self.place(&mut state, parent, site, Role::Graft, 2);
         let index = index.expect("a task does not open four billion scopes at once");
@@ -77,18 +74,19 @@ impl Tree {
         let cancelled = up.word().is_cancelled();
         let fresh = below.up.set(up).is_ok();
         debug_assert!(fresh, "a scope is polled for the first time once");
-        let mut walk = Walk::default();
+        let mut aftermath = Aftermath::default();
         if cancelled {
             // The parent was cancelled before; a canceller that comes now finds `sub`.
-            walk.enter(Arc::clone(below));
+            aftermath.enter(Arc::clone(below));
         }
-        walk.run()
+        aftermath
     }
 }
 
 impl NodeRef {
     /// Admits a child to this scope (I20): it is counted from here on, or refused. Gives the owner's
     /// reference and one for the handle.
+    #[inline]
     pub(crate) fn admit(&self, role: Role, site: Site) -> Result<(NodeRef, NodeRef), Refusal> {
         let tree = self.tree();
         let mut state = tree.state.lock();

@@ -41,13 +41,13 @@ use std::sync::{Arc, OnceLock};
 use crate::ground::runtime::Host;
 use crate::ground::sync::Lock;
 
+pub(crate) use grow::Refusal;
 use node::State;
 pub(crate) use node::TRUNK;
 pub(crate) use reference::NodeRef;
 pub(crate) use settle::Closing;
 use table::Table;
 pub(crate) use view::{Row, Rows};
-pub(crate) use grow::Refusal;
 pub(crate) use word::{Role, Word};
 
 /// Where a scope or a child was opened in the user's code.
@@ -82,12 +82,7 @@ impl Tree {
     }
 
     fn made(up: OnceLock<NodeRef>, host: OnceLock<Host>) -> Arc<Self> {
-        Arc::new(Self {
-            table: Table::new(),
-            up,
-            host,
-            state: Lock::new(State::default()),
-        })
+        Arc::new(Self { table: Table::new(), up, host, state: Lock::new(State::default()) })
     }
 
     pub(crate) fn host(&self) -> Option<&Host> {

@@ -73,11 +73,13 @@ impl Link {
 }
 
 impl Branch {
+    #[inline]
     pub(super) fn first(&self) -> u32 {
         self.first.map_or(NONE, Link::index)
     }
 
     /// Whether dropping it would run code of the user's.
+    #[inline]
     pub(super) fn holds_user_values(&self) -> bool {
         self.reason.is_some() || self.sub.is_some() || self.rare.is_some()
     }
@@ -104,20 +106,22 @@ pub(super) struct State {
 
 impl State {
     /// Puts a node under `parent`. Nothing if the tree is full: four billion nodes.
+    #[inline]
     pub(super) fn insert(&mut self, parent: u32, site: Site) -> Option<u32> {
         self.grow();
         let index = u32::try_from(self.nodes.vacant_key()).ok().filter(|&index| index != NONE)?;
-        let next = self.below(parent).map_or(NONE, Branch::first);
+        let first = &mut self.below_mut(parent).first;
+        let next = std::mem::replace(first, Link::new(index)).map_or(NONE, Link::index);
         self.nodes.insert(Node { waker: None, site, parent, prev: NONE, next, branch: NONE });
-        if let Some(next) = self.get_mut(next) {
-            next.prev = index;
+        if next != NONE {
+            self.node_mut(next).prev = index;
         }
-        self.below_mut(parent).first = Link::new(index);
         Some(index)
     }
 
     /// Doubling would leave a large tree half empty; above a thousand nodes it grows by an eighth.
     /// (A block of that size is moved by remapping its pages, not by copying.)
+    #[inline]
     fn grow(&mut self) {
         let capacity = self.nodes.capacity();
         if self.nodes.len() == capacity {
@@ -126,16 +130,18 @@ impl State {
     }
 
     /// Takes a node out of its parent's list. The record stays until [`remove`](Self::remove).
+    #[inline]
     pub(super) fn unlink(&mut self, index: u32) {
         let node = self.node_mut(index);
         let (parent, prev, next) = (node.parent, node.prev, node.next);
         (node.prev, node.next) = (NONE, NONE);
-        if let Some(next) = self.get_mut(next) {
-            next.prev = prev;
+        if next != NONE {
+            self.node_mut(next).prev = prev;
         }
-        match self.get_mut(prev) {
-            Some(prev) => prev.next = next,
-            None => self.below_mut(parent).first = Link::new(next),
+        if prev == NONE {
+            self.below_mut(parent).first = Link::new(next);
+        } else {
+            self.node_mut(prev).next = next;
         }
     }
 
@@ -144,37 +150,37 @@ impl State {
         let next = self.below(parent).map_or(NONE, Branch::first);
         let node = self.node_mut(index);
         (node.parent, node.next) = (parent, next);
-        if let Some(next) = self.get_mut(next) {
-            next.prev = index;
+        if next != NONE {
+            self.node_mut(next).prev = index;
         }
         self.below_mut(parent).first = Link::new(index);
     }
 
     /// Frees the slot of a closed node.
+    #[inline]
     pub(super) fn remove(&mut self, index: u32) -> (Node, Option<Branch>) {
         let node = self.nodes.remove(index as usize);
         let branch = (node.branch != NONE).then(|| self.branches.remove(node.branch as usize));
         (node, branch)
     }
 
-    fn get_mut(&mut self, index: u32) -> Option<&mut Node> {
-        // `NONE` is no key of the slab: see `insert`.
-        self.nodes.get_mut(index as usize)
-    }
-
+    #[inline]
     pub(super) fn node(&self, index: u32) -> &Node {
         &self.nodes[index as usize]
     }
 
+    #[inline]
     pub(super) fn node_mut(&mut self, index: u32) -> &mut Node {
         &mut self.nodes[index as usize]
     }
 
+    #[inline]
     pub(super) fn next(&self, index: u32) -> u32 {
         self.node(index).next
     }
 
     /// The branch of a node, or the trunk.
+    #[inline]
     pub(super) fn below(&self, index: u32) -> Option<&Branch> {
         if index == TRUNK {
             return Some(&self.trunk);
@@ -183,6 +189,7 @@ impl State {
     }
 
     /// The branch of a node, made if it has none, or the trunk.
+    #[inline]
     pub(super) fn below_mut(&mut self, index: u32) -> &mut Branch {
         if index == TRUNK {
             return &mut self.trunk;
@@ -197,6 +204,7 @@ impl State {
     }
 
     /// The branch of a node, if it has one: not made for a mere look.
+    #[inline]
     pub(super) fn known_mut(&mut self, index: u32) -> Option<&mut Branch> {
         if index == TRUNK {
             return Some(&mut self.trunk);
@@ -204,6 +212,13 @@ impl State {
         self.branches.get_mut(self.node(index).branch as usize)
     }
 
+    /// Whether nothing hangs below a node, and nothing else is known of it.
+    #[inline]
+    pub(super) fn is_leaf(&self, index: u32) -> bool {
+        self.node(index).branch == NONE
+    }
+
+    #[inline]
     pub(super) fn live(&self, index: u32) -> u32 {
         self.below(index).map_or(0, |branch| branch.live)
     }

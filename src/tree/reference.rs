@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Tree;
 use super::word::{AtomicWord, Word};
+use super::{TRUNK, Tree};
 
 /// A node, held: as long as one of these exists the slot is not given to another node, and the
 /// node's word and first cause can be read, even long after the node has closed.
@@ -12,35 +12,48 @@ use super::word::{AtomicWord, Word};
 /// The owner of a node (the future of a scope, the wrapper of a child) holds no reference of its
 /// own: the node's place in the tree does, from birth until `close`, and ownership keeps the place.
 /// That makes the owner's last step one write: closed, and one reference less.
+///
+/// A reference to [`TRUNK`] stands for a tree as a whole, and is not counted either.
+///
+/// Two words of equal size, so that it moves through registers: it is moved on every poll.
 pub(crate) struct NodeRef {
     tree: Arc<Tree>,
-    index: u32,
-    /// An owner's reference is not counted: it stands for the place.
-    counted: bool,
+    /// The index, and above it whether this reference is counted.
+    key: u64,
 }
+
+const COUNTED: u64 = 1 << 32;
 
 impl NodeRef {
     /// Takes over a reference that was counted at birth.
     pub(super) fn counted(tree: Arc<Tree>, index: u32) -> Self {
-        Self { tree, index, counted: true }
+        Self { tree, key: COUNTED | u64::from(index) }
     }
 
     /// The owner's: stands for the place in the tree.
     pub(super) fn owning(tree: Arc<Tree>, index: u32) -> Self {
-        Self { tree, index, counted: false }
+        Self { tree, key: u64::from(index) }
     }
 
+    /// Stands for a whole tree.
+    pub(crate) fn trunk(tree: Arc<Tree>) -> Self {
+        Self::owning(tree, TRUNK)
+    }
+
+    #[inline]
     pub(crate) fn tree(&self) -> &Arc<Tree> {
         &self.tree
     }
 
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the index")]
     pub(crate) fn index(&self) -> u32 {
-        self.index
+        self.key as u32
     }
 
     #[inline]
     pub(super) fn slot(&self) -> &AtomicWord {
-        self.tree.table.word(self.index)
+        self.tree.table.word(self.index())
     }
 
     /// The node's state now, without a lock, for a mere look.
@@ -56,7 +69,7 @@ impl NodeRef {
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.index == other.index && Arc::ptr_eq(&self.tree, &other.tree)
+        self.index() == other.index() && Arc::ptr_eq(&self.tree, &other.tree)
     }
 
     /// Whether anybody but the owner could look at this node once it has closed.
@@ -69,26 +82,29 @@ impl NodeRef {
         self.let_go();
         let tree = Arc::clone(&self.tree);
         // `let_go` has done all that the destructor does but dropping the tree.
-        self.counted = false;
+        self.key &= !COUNTED;
         drop(self);
         Arc::into_inner(tree)
     }
 
+    #[inline]
     fn let_go(&mut self) {
-        if self.counted && self.slot().drop_reference() {
-            self.tree.recycle(self.index);
+        if self.key & COUNTED != 0 && self.slot().drop_reference() {
+            self.tree.recycle(self.index());
         }
     }
 }
 
 impl Clone for NodeRef {
+    #[inline]
     fn clone(&self) -> Self {
         self.slot().add_reference();
-        Self::counted(Arc::clone(&self.tree), self.index)
+        Self::counted(Arc::clone(&self.tree), self.index())
     }
 }
 
 impl Drop for NodeRef {
+    #[inline]
     fn drop(&mut self) {
         self.let_go();
     }
@@ -96,6 +112,6 @@ impl Drop for NodeRef {
 
 impl fmt::Debug for NodeRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NodeRef({}, {:?})", self.index, self.word())
+        write!(f, "NodeRef({})", self.index())
     }
 }

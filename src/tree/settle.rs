@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::aftermath::Aftermath;
-use super::cancel::Walk;
-use super::node::{NONE, State};
-use super::word::Role;
+use super::node::{Branch, NONE, State};
+use super::word::{Role, Word};
 use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
 use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
@@ -35,39 +34,78 @@ enum Upwards {
     Unregister(usize),
 }
 
+impl Upwards {
+    /// Wakes and drops what is left to, and carries on above, tree by tree, with no two locks held.
+    #[inline]
+    fn go(self, aftermath: Aftermath) {
+        aftermath.run();
+        if !matches!(self, Self::Stop) {
+            self.go_on();
+        }
+    }
+
+    #[cold]
+    fn go_on(self) {
+        let mut upwards = self;
+        loop {
+            match upwards {
+                Self::Stop => return,
+                Self::Unregister(key) => return orphans::unregister(Some(key)),
+                Self::Close(node) => {
+                    let mut aftermath = Aftermath::default();
+                    let mut state = node.tree().state.lock();
+                    upwards = if node.word().is_closed() {
+                        Self::Stop
+                    } else {
+                        node.tree().close(&mut state, node.index(), None, &mut aftermath)
+                    };
+                    drop(state);
+                    aftermath.run();
+                }
+            }
+        }
+    }
+}
+
 impl NodeRef {
     /// The body is over. Closes the node if nothing below lives (I20: from then on nothing is
     /// admitted), else registers `waker`.
+    #[inline]
     pub(crate) fn try_close(&self, waker: &Waker) -> Closing {
-        let reason = self.reason_to_keep();
-        let reason = match self.close_if_idle(reason) {
-            Ok(panic) => return Closing::Closed(panic),
-            Err(reason) => reason,
-        };
+        match self.close_if_idle() {
+            Closing::Waiting => self.wait_to_close(waker),
+            closed @ Closing::Closed(_) => closed,
+        }
+    }
+
+    #[cold]
+    fn wait_to_close(&self, waker: &Waker) -> Closing {
         let _old = self.register(waker);
         if seeded!(LostRecheck) {
             return Closing::Waiting;
         }
         // Looked at again, now that the waker is there to be found.
-        match self.close_if_idle(reason) {
-            Ok(panic) => Closing::Closed(panic),
-            Err(_) => Closing::Waiting,
-        }
+        self.close_if_idle()
     }
 
-    fn close_if_idle(&self, reason: Option<Reason>) -> Result<Option<Payload>, Option<Reason>> {
+    #[inline]
+    fn close_if_idle(&self) -> Closing {
+        let reason = self.reason_to_keep();
         let tree = self.tree();
-        let mut walk = Walk::default();
+        let mut aftermath = Aftermath::default();
         let mut state = tree.state.lock();
-        if state.live(self.index()) > 0 {
-            self.slot().begin_closing();
-            return Err(reason);
+        let mut panic = None;
+        if !state.is_leaf(self.index()) {
+            if state.live(self.index()) > 0 {
+                self.slot().begin_closing();
+                return Closing::Waiting;
+            }
+            panic = take_panic(&mut state, self.index());
         }
-        let panic = take_panic(&mut state, self.index());
-        let upwards = tree.close(&mut state, self.index(), reason, &mut walk);
+        let upwards = tree.close(&mut state, self.index(), reason, &mut aftermath);
         drop(state);
-        tree.go_up(upwards, walk);
-        Ok(panic)
+        upwards.go(aftermath);
+        Closing::Closed(panic)
     }
 
     /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
@@ -82,50 +120,53 @@ impl NodeRef {
         let reason = self.reason_to_keep();
         // Before this node may turn into a zombie: its last child could end at once.
         let key = tree.prepare_for_zombie(self.index());
-        let mut walk = Walk::default();
+        let mut aftermath = Aftermath::default();
         let mut state = tree.state.lock();
         let mut surplus = key;
         let upwards = if state.live(self.index()) == 0 {
-            tree.close(&mut state, self.index(), reason, &mut walk)
+            tree.close(&mut state, self.index(), reason, &mut aftermath)
         } else {
             self.slot().forsake();
             if let Some(reason) = reason {
                 state.below_mut(self.index()).reason.get_or_insert(reason);
             }
             let parent = state.node(self.index()).parent;
-            surplus = tree.count_zombie(&mut state, parent, key);
+            surplus = count_zombie(&mut state, parent, key);
             Upwards::Stop
         };
         drop(state);
         orphans::unregister(surplus);
-        tree.go_up(upwards, walk);
+        upwards.go(aftermath);
     }
 
     /// A child has ended and its body is dropped. What it left behind (zombies in its own tree or
     /// below it) is waited for in its place; what it lent away is cancelled (R23).
+    #[inline]
     pub(crate) fn finish(&self) {
         let tree = self.tree();
         let reason = self.reason_to_keep();
-        if self.word().role() == Role::Task {
-            let sub = tree.state.lock().below(self.index()).and_then(|branch| branch.sub.clone());
+        let mut state = tree.state.lock();
+        if !state.is_leaf(self.index()) {
+            let sub = state.below(self.index()).and_then(|branch| branch.sub.clone());
+            drop(state);
             if let Some(sub) = sub {
-                let why = self.reason().unwrap_or_else(|| Reason::at(Kind::ScopeEnded, self.site()));
-                if sub.end_trunk(why) {
+                let ended = || Reason::at(Kind::ScopeEnded, self.site());
+                if sub.end_trunk(self.reason().unwrap_or_else(ended)) {
                     return;
                 }
             }
+            state = tree.state.lock();
         }
-        let mut walk = Walk::default();
-        let mut state = tree.state.lock();
-        let upwards = if state.live(self.index()) == 0 {
-            tree.close(&mut state, self.index(), reason, &mut walk)
+        let mut aftermath = Aftermath::default();
+        let upwards = if state.is_leaf(self.index()) || state.live(self.index()) == 0 {
+            tree.close(&mut state, self.index(), reason, &mut aftermath)
         } else {
             // Counted already; only the owner is gone.
             self.slot().forsake();
             Upwards::Stop
         };
         drop(state);
-        tree.go_up(upwards, walk);
+        upwards.go(aftermath);
     }
 
     /// The body of this scope panicked: its own failure policy cancels it, and the first panic is
@@ -183,22 +224,35 @@ impl NodeRef {
         self.tree().state.lock().node_mut(self.index()).waker.replace(waker)
     }
 
+    /// Has nobody woken.
+    pub(crate) fn unregister(&self) -> Option<Waker> {
+        self.tree().state.lock().node_mut(self.index()).waker.take()
+    }
+
     /// The reason that must be written down before this node loses its place: where it came from
     /// may be gone by the time somebody asks.
+    #[inline]
     fn reason_to_keep(&self) -> Option<Reason> {
         let word = self.word();
-        let asked_for = self.is_shared() || word.role() != Role::Task;
-        (word.is_inherited() && word.own() == 0 && asked_for).then(|| self.reason()).flatten()
+        // The usual case first: this is on the way of every child that ends.
+        if !word.is_inherited() || word.own() > 0 {
+            return None;
+        }
+        self.reason_of_inherited(word)
+    }
+
+    #[cold]
+    fn reason_of_inherited(&self, word: Word) -> Option<Reason> {
+        // For a leaf that nobody can ask it would be for nothing.
+        let asked_for = word.references() > 1 || word.role() != Role::Task;
+        asked_for.then(|| self.reason()).flatten()
     }
 }
 
 /// Where a failure goes.
 enum Offer {
     /// This scope has it. A panic that came too late is to be discarded with no lock held.
-    Taken {
-        scope: NodeRef,
-        later: Option<Payload>,
-    },
+    Taken { scope: NodeRef, later: Option<Payload> },
     /// Nobody in this tree; the node above it may know.
     Ask(Option<NodeRef>),
 }
@@ -212,26 +266,36 @@ fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
     None
 }
 
+/// Counts a new zombie at its parent. Gives the registration back if it is not needed.
+fn count_zombie(state: &mut State, parent: u32, key: Option<usize>) -> Option<usize> {
+    state.below_mut(parent).live += 1;
+    if parent != TRUNK || state.orphaned.is_some() {
+        return key;
+    }
+    state.orphaned = key;
+    None
+}
+
 fn take_panic(state: &mut State, index: u32) -> Option<Payload> {
     state.known_mut(index)?.rare.as_mut()?.panic.take()
 }
 
 impl Tree {
     /// Closes a node, and every zombie above that waited for nothing else.
+    #[inline]
     fn close(
         self: &Arc<Self>,
         state: &mut State,
         index: u32,
         reason: Option<Reason>,
-        walk: &mut Walk,
+        aftermath: &mut Aftermath,
     ) -> Upwards {
         let mut index = index;
         let mut reason = reason;
         loop {
             let parent = state.node(index).parent;
-            let counted = self.table.word(index).examine().is_counted();
-            self.close_one(state, index, reason.take(), walk);
-            if !counted {
+            let word = self.close_one(state, index, reason.take(), aftermath);
+            if !word.is_counted() {
                 return self.above_trunk(state, parent);
             }
             let branch = state.below_mut(parent);
@@ -248,7 +312,7 @@ impl Tree {
             let word = self.table.word(parent).examine();
             if !word.is_zombie() {
                 if word.is_closing() && !seeded!(ForgottenWake) {
-                    walk.aftermath.wake(state.node_mut(parent).waker.take());
+                    aftermath.wake(state.node_mut(parent).waker.take());
                 }
                 return Upwards::Stop;
             }
@@ -270,36 +334,53 @@ impl Tree {
         if done && !up.word().is_closed() { Upwards::Close(up.clone()) } else { Upwards::Stop }
     }
 
+    #[inline]
     fn close_one(
         self: &Arc<Self>,
         state: &mut State,
         index: u32,
         reason: Option<Reason>,
-        walk: &mut Walk,
-    ) {
-        self.hand_over_survivors(state, index, reason.as_ref(), walk);
-        state.unlink(index);
-        let waker = state.node_mut(index).waker.take();
-        walk.aftermath.drop_waker(waker);
-        if let Some(branch) = state.known_mut(index) {
-            walk.aftermath.drop_tree(branch.sub.take());
-            if let Some(reason) = reason {
-                branch.reason.get_or_insert(reason);
-            }
-            let mut keep = branch.reason.is_some();
-            if let Some(rare) = &mut branch.rare {
-                walk.aftermath.wake_all(rare.watchers.take());
-                walk.aftermath.drop_attachment(rare.attachment.take());
-                keep |= rare.name.is_some();
-            }
-            if !keep {
-                walk.aftermath.drop_branch(state.prune(index));
-            }
-        } else if let Some(reason) = reason {
-            state.below_mut(index).reason = Some(reason);
+        aftermath: &mut Aftermath,
+    ) -> Word {
+        if !state.is_leaf(index) {
+            self.hand_over_survivors(state, index, reason.as_ref(), aftermath);
         }
-        if self.table.word(index).close() {
-            walk.aftermath.drop_node(state.remove(index));
+        state.unlink(index);
+        let (word, last) = self.table.word(index).close();
+        if last {
+            aftermath.drop_node(state.remove(index));
+        } else {
+            Self::keep_for_handles(state, index, reason, aftermath);
+        }
+        word
+    }
+
+    /// Handles are left, and they keep what they may ask for: the first cause, and the name.
+    fn keep_for_handles(
+        state: &mut State,
+        index: u32,
+        reason: Option<Reason>,
+        aftermath: &mut Aftermath,
+    ) {
+        let waker = state.node_mut(index).waker.take();
+        aftermath.drop_waker(waker);
+        if let Some(reason) = reason {
+            state.below_mut(index).reason.get_or_insert(reason);
+        }
+        let Some(branch) = state.known_mut(index) else { return };
+        if let Some(sub) = branch.sub.take() {
+            aftermath.drop_tree(sub);
+        }
+        let mut keep = branch.reason.is_some();
+        if let Some(rare) = &mut branch.rare {
+            keep |= rare.name.is_some();
+            if let Some(attachment) = rare.attachment.take() {
+                aftermath.drop_attachment(attachment);
+            }
+            aftermath.wake_all(rare.watchers.take());
+        }
+        if !keep {
+            aftermath.drop_branch(state.prune(index));
         }
     }
 
@@ -311,11 +392,11 @@ impl Tree {
         state: &mut State,
         index: u32,
         reason: Option<&Reason>,
-        walk: &mut Walk,
+        aftermath: &mut Aftermath,
     ) {
         let parent = state.node(index).parent;
         loop {
-            let child = state.below(index).map_or(NONE, |branch| branch.first());
+            let child = state.below(index).map_or(NONE, Branch::first);
             if child == NONE {
                 return;
             }
@@ -335,13 +416,12 @@ impl Tree {
             match cause {
                 Some(cause) => {
                     state.below_mut(child).reason.get_or_insert(cause);
-                    walk.mark(self, state, child);
+                    aftermath.mark(self, state, child);
                     // It may wait for an ancestor to drop it, which will not come any more.
-                    walk.aftermath.wake(state.node_mut(child).waker.take());
+                    aftermath.wake(state.node_mut(child).waker.take());
                 }
                 None => {
-                    let Walk { aftermath, retime, .. } = &mut *walk;
-                    self.retime(state, child, aftermath, retime);
+                    self.retime(state, child, aftermath);
                 }
             }
         }
@@ -350,14 +430,14 @@ impl Tree {
     /// The task of this tree has ended: whatever still hangs here belongs to nobody and is cancelled.
     /// Returns whether obligations are left; then the last of them closes the node above.
     fn end_trunk(self: &Arc<Self>, reason: Reason) -> bool {
-        let mut walk = Walk::default();
+        let mut aftermath = Aftermath::default();
         let mut state = self.state.lock();
         state.trunk.reason.get_or_insert(reason);
-        walk.mark_below(self, &mut state, TRUNK);
+        aftermath.mark_below(self, &mut state, TRUNK);
         let busy = state.trunk.live > 0;
         state.trunk_is_zombie = busy;
         drop(state);
-        walk.run().run();
+        aftermath.run();
         busy
     }
 
@@ -383,7 +463,7 @@ impl Tree {
                 if !up.word().is_forsaken() && !up.word().is_closed() {
                     up.slot().forsake();
                     let parent = state.node(up.index()).parent;
-                    surplus = above.count_zombie(&mut state, parent, key);
+                    surplus = count_zombie(&mut state, parent, key);
                 }
                 drop(state);
                 orphans::unregister(surplus);
@@ -396,39 +476,6 @@ impl Tree {
     fn prepare_for_graft(self: &Arc<Self>, index: u32) -> Option<usize> {
         let on_trunk = self.state.lock().node(index).parent == TRUNK;
         (on_trunk && self.is_masterless()).then(|| orphans::register(self))
-    }
-
-    /// Counts a new zombie at its parent. Gives the registration back if it is not needed.
-    fn count_zombie(&self, state: &mut State, parent: u32, key: Option<usize>) -> Option<usize> {
-        state.below_mut(parent).live += 1;
-        if parent != TRUNK || state.orphaned.is_some() {
-            return key;
-        }
-        state.orphaned = key;
-        None
-    }
-
-    /// Carries on above, tree by tree, with no two locks held; then wakes and drops.
-    fn go_up(self: &Arc<Self>, upwards: Upwards, walk: Walk) {
-        walk.run().run();
-        let mut upwards = upwards;
-        loop {
-            match upwards {
-                Upwards::Stop => return,
-                Upwards::Unregister(key) => return orphans::unregister(Some(key)),
-                Upwards::Close(node) => {
-                    let mut walk = Walk::default();
-                    let mut state = node.tree().state.lock();
-                    upwards = if node.word().is_closed() {
-                        Upwards::Stop
-                    } else {
-                        node.tree().close(&mut state, node.index(), None, &mut walk)
-                    };
-                    drop(state);
-                    walk.run().run();
-                }
-            }
-        }
     }
 
     /// The last reference to a closed node is gone.

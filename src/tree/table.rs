@@ -32,13 +32,13 @@ impl Table {
     }
 
     /// Makes room for `index`. Called under the tree's lock, before the index is given out.
+    #[inline]
     pub(super) fn reserve(&self, index: u32) {
         if index < NEAR {
             return;
         }
         let (chunk, _) = place(index);
-        self.far
-            .get_or_init(|| Box::new([const { OnceLock::new() }; CHUNKS]))[chunk]
+        self.far.get_or_init(|| Box::new([const { OnceLock::new() }; CHUNKS]))[chunk]
             .get_or_init(|| (0..NEAR << chunk).map(|_| AtomicWord::new()).collect());
     }
 
@@ -51,6 +51,7 @@ impl Table {
         self.far_word(index)
     }
 
+    #[inline]
     fn far_word(&self, index: u32) -> &AtomicWord {
         let (chunk, offset) = place(index);
         let chunk = self.far.get().and_then(|far| far[chunk].get());

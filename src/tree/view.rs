@@ -1,13 +1,14 @@
 //! Questions to the tree, and waiting for an answer.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use super::node::{NONE, State};
-use super::word::Word;
+use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
 use crate::ground::reason::Reason;
 use crate::ground::waiters::Ticket;
@@ -112,11 +113,11 @@ impl NodeRef {
         drop(waker);
     }
 
-    /// Marks the node as polled outside its parent, so that a cancellation from above wakes it by
-    /// itself.
-    pub(crate) fn set_adrift(&self) {
+    /// Notes whether this node is polled outside its parent: then a cancellation from above must wake
+    /// it by itself.
+    pub(crate) fn set_adrift(&self, adrift: bool) {
         let _state = self.tree().state.lock();
-        self.slot().set_adrift();
+        self.slot().set_adrift(adrift);
     }
 
     /// The owner has come to look at what it was asked to.
@@ -126,16 +127,74 @@ impl NodeRef {
 
     /// Whether `above` is an ancestor of this node.
     pub(crate) fn is_below(&self, above: &NodeRef) -> bool {
-        let mut first = true;
-        self.ascend(|tree, _, index| {
-            let here = index == above.index() && Arc::ptr_eq(tree, above.tree());
-            if here && !std::mem::take(&mut first) {
-                return ControlFlow::Break(());
+        !self.is_same(above) && self.find(|node| node.is_same(above)).is_some()
+    }
+
+    /// Whether `parent` is what this node hangs on: across trees, the place of a task or a graft.
+    pub(crate) fn has_parent(&self, parent: &NodeRef) -> bool {
+        let mut above = self.parent();
+        while let Some(node) = above {
+            if node.peek().role() != Role::Graft {
+                return node.is_same(parent);
             }
-            first = false;
+            above = node.parent();
+        }
+        false
+    }
+
+    /// The nearest of this node and those above it, in this task and outwards, that is wanted.
+    pub(crate) fn nearest(self, wanted: impl Fn(Word) -> bool) -> Option<NodeRef> {
+        self.find(|node| wanted(node.peek()))
+    }
+
+    /// Whether a poll of `outer` is what this node, which is being polled, is polled by.
+    pub(crate) fn is_polled_by(&self, outer: &NodeRef) -> bool {
+        self.polled().any(|node| node.is_same(outer))
+    }
+
+    /// Whether one of the nodes that are being polled, of which this is the innermost, is cancelled
+    /// and above `node`.
+    pub(crate) fn polls_cancelled_ancestor_of(&self, node: &NodeRef) -> bool {
+        let mut above = HashSet::new();
+        node.ascend::<()>(|tree, _, index| {
+            above.insert((Arc::as_ptr(tree).addr(), index));
             ControlFlow::Continue(())
+        });
+        let is_above =
+            |polled: &NodeRef| above.contains(&(Arc::as_ptr(polled.tree()).addr(), polled.index()));
+        self.polled().any(|polled| {
+            polled.peek().is_cancelled() && is_above(&polled) && !polled.is_same(node)
         })
-        .is_some()
+    }
+
+    /// This node and those in whose polls it is polled: up to one that is polled by a stranger, or
+    /// by a runtime.
+    fn polled(&self) -> impl Iterator<Item = NodeRef> + use<> {
+        std::iter::successors(Some(self.clone()), |node| {
+            let word = node.peek();
+            if word.is_adrift() || word.role() == Role::Task { None } else { node.parent() }
+        })
+    }
+
+    fn find(&self, mut wanted: impl FnMut(&NodeRef) -> bool) -> Option<NodeRef> {
+        let mut node = self.clone();
+        while !wanted(&node) {
+            node = node.parent()?;
+        }
+        Some(node)
+    }
+
+    /// The node above, in this tree or in the one above it.
+    fn parent(&self) -> Option<NodeRef> {
+        let tree = self.tree();
+        let state = tree.state.lock();
+        let parent = state.node(self.index()).parent;
+        if parent == TRUNK {
+            drop(state);
+            return tree.up().cloned();
+        }
+        tree.table.word(parent).add_reference();
+        Some(NodeRef::counted(Arc::clone(tree), parent))
     }
 }
 

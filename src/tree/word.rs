@@ -14,7 +14,7 @@
 //! | ABANDONED  | the drop of the owner; never lifted                        | under the lock |
 //! | CLOSING    | the owner, when its body is over; never lifted             | under the lock |
 //! | CLOSED     | whoever settles the node; never lifted                     | under the lock |
-//! | ADRIFT     | the owner, polled outside its parent; never lifted         | under the lock |
+//! | ADRIFT     | the owner, when it is polled outside its parent, or again inside | under the lock |
 //! | ATTEND     | anybody with something for the owner's next poll           | under the lock; lifted by the owner |
 //! | FORSAKEN   | the owner, leaving while something below lives; never lifted | under the lock |
 //! | own count  | a cancel addressed to this node; saturates (I1, I2)        | under the lock |
@@ -201,22 +201,27 @@ impl AtomicWord {
     #[inline]
     pub(super) fn examine(&self) -> Word {
         #[cfg(any(umbel_loom, loom))]
-        return Word(self.shadow.load(std::sync::atomic::Ordering::SeqCst));
+        return Word(self.shadow.load(Ordering::SeqCst));
         #[cfg(not(any(umbel_loom, loom)))]
         self.load()
     }
 
     /// Notes what the bits are now. No other thread of a model runs between a change and this.
     #[inline]
+    #[cfg_attr(
+        not(any(umbel_loom, loom)),
+        expect(clippy::unused_self, reason = "only models have a shadow")
+    )]
     fn note(&self, before: u64, change: impl FnOnce(u64) -> u64) -> Word {
         #[cfg(any(umbel_loom, loom))]
-        self.shadow.store(change(before), std::sync::atomic::Ordering::SeqCst);
+        self.shadow.store(change(before), Ordering::SeqCst);
         #[cfg(not(any(umbel_loom, loom)))]
         let _ = change;
         Word(before)
     }
 
     /// Gives a free slot its first state.
+    #[inline]
     pub(super) fn init(&self, word: Word) {
         // ORDERING: Relaxed: the slot was free and is published by the lock, or by whatever hands the
         // new reference to another thread.
@@ -227,6 +232,10 @@ impl AtomicWord {
     fn set(&self, flag: u64) -> Word {
         let ordering = if seeded!(WeakMark) { Ordering::Relaxed } else { PUBLISH };
         self.note(self.bits.fetch_or(flag, ordering), |bits| bits | flag)
+    }
+
+    fn lift(&self, flag: u64) -> Word {
+        self.note(self.bits.fetch_and(!flag, PUBLISH), |bits| bits & !flag)
     }
 
     fn add(&self, amount: u64, ordering: Ordering) -> Word {
@@ -251,8 +260,8 @@ impl AtomicWord {
         self.set(CLOSING | FORSAKEN)
     }
 
-    pub(super) fn set_adrift(&self) -> Word {
-        self.set(ADRIFT)
+    pub(super) fn set_adrift(&self, adrift: bool) -> Word {
+        if adrift { self.set(ADRIFT) } else { self.lift(ADRIFT) }
     }
 
     pub(super) fn ask_attention(&self) -> Word {
@@ -261,7 +270,7 @@ impl AtomicWord {
 
     /// The owner has come to look. Returns the state before.
     pub(super) fn attended(&self) -> Word {
-        self.note(self.bits.fetch_and(!ATTEND, PUBLISH), |bits| bits & !ATTEND)
+        self.lift(ATTEND)
     }
 
     /// Counts one request addressed to this node (I1). Returns the state before.
@@ -275,22 +284,30 @@ impl AtomicWord {
     }
 
     /// Closes the node and gives up the reference that its place in the tree held, in one step.
-    /// Returns whether that was the last one: then the caller recycles the slot. Under the lock.
+    /// Returns the state before, and whether that was the last reference: then
+    /// the caller recycles the slot. Under the lock.
     ///
     /// | before                  | after                     |
     /// |-------------------------|---------------------------|
     /// | CLOSING or not, refs n  | CLOSING, CLOSED, refs n-1 |
     #[must_use]
-    pub(super) fn close(&self) -> bool {
+    #[inline]
+    pub(super) fn close(&self) -> (Word, bool) {
         // CLOSING changes only under the lock, which the caller holds, so the load is current.
         let before = self.examine();
         debug_assert!(!before.is_closed(), "closed twice: {before:?}");
+        if before.references() == 1 {
+            // Nobody else can see this word any more, or come to see it: the slot is free already.
+            // ORDERING: the load's Acquire pairs with the AcqRel of the last reference to go.
+            return (before, true);
+        }
         let flags = if before.is_closing() { CLOSED } else { CLOSED | CLOSING };
         // ORDERING: AcqRel: the last reference to go sees all that the others did before they went.
         let before = self.add(flags.wrapping_sub(REF_ONE), PUBLISH);
-        before.references() == 1 || seeded!(EarlyRecycle)
+        (before, before.references() == 1 || seeded!(EarlyRecycle))
     }
 
+    #[inline]
     pub(super) fn add_reference(&self) {
         // ORDERING: Relaxed: the caller holds a reference, so the slot cannot go; whoever gets the
         // new one gets it by a hand-over that orders what it must.
@@ -302,6 +319,7 @@ impl AtomicWord {
 
     /// Gives up one reference. Returns whether it was the last.
     #[must_use]
+    #[inline]
     pub(super) fn drop_reference(&self) -> bool {
         // ORDERING: AcqRel: as in `close`.
         let before = self.add(REF_ONE.wrapping_neg(), PUBLISH);
@@ -337,7 +355,7 @@ mod tests {
     fn closing_gives_up_the_places_reference() {
         let slot = AtomicWord::new();
         slot.init(Word::born(Role::Scope, false, 2));
-        assert!(!slot.close(), "a handle is left");
+        assert!(!slot.close().1, "a handle is left");
         assert!(slot.load().is_closed() && slot.load().is_closing());
         assert!(slot.drop_reference(), "the handle was the last");
     }

@@ -2,7 +2,12 @@
 //!
 //! Nothing here sleeps and nothing measures time: a scenario is driven by a paused clock, or poll by
 //! poll.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test binary uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses a part of this"
+)]
 
 mod future;
 mod gate;
@@ -17,7 +22,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 
 pub use future::{Counted, Counts, counted};
-pub use gate::Gate;
+pub use gate::{Gate, Wait};
 pub use log::{Guard, Log};
 pub use wakes::{Driven, PanickingWaker, Wakes, drive, with_waker};
 

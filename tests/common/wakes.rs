@@ -55,7 +55,7 @@ impl Wake for PanickingWaker {
 }
 
 /// Polls `future` once with `waker`.
-pub fn with_waker<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+pub fn with_waker<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
 
