@@ -1,5 +1,8 @@
 //! The handle to a child: its value, its cancellation, its name; and what happens without it.
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
 
 mod common;
 

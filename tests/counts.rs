@@ -4,7 +4,12 @@
 //! connection attempts left one request behind on the task that ran it, and at some later time a
 //! timeout of that task did not look like one any more. Nesting depth 0 was right, depth 1 and more
 //! leaked one per cancel, whoever the canceller was.
-
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;
 
@@ -46,7 +51,7 @@ fn nest<'a>(
             Canceller::Host => root.cancel(),
             Canceller::Child => drop(s.spawn(async move { root.cancel() })),
         }
-        pending().await
+        pending::<()>().await;
     })
 }
 

@@ -1,6 +1,9 @@
 //! Deadlines: the nearest on the way up is in force, a timer is armed only by the scope that brings it
 //! nearer, and `Elapsed` means exactly one thing (R20). All time is tokio's (R21).
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
 
 mod common;
 
@@ -277,19 +280,20 @@ async fn a_child_inherits_the_deadline() {
     assert_eq!(start.elapsed(), secs(3));
 }
 
+/// A hundred scopes, each with a later deadline than the one around it.
+fn nest(depth: u64) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        if depth == 100 {
+            return pending::<()>().await;
+        }
+        let level = scope(|_: Scope<'static>| nest(depth + 1));
+        let _ = level.timeout(secs(5 + depth)).await;
+    })
+}
+
 /// R20: of a hundred nested scopes one has a timer, the nearest. One wake in all.
 #[tokio::test(start_paused = true)]
 async fn only_the_nearest_deadline_has_a_timer() {
-    fn nest(depth: u64) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
-        Box::pin(async move {
-            match depth {
-                100 => pending().await,
-                _ => {
-                    drop(scope(|_: Scope<'static>| nest(depth + 1)).timeout(secs(5 + depth)).await)
-                }
-            }
-        })
-    }
     let mut work = drive(nest(0));
     work.pending();
     advance(secs(1000)).await;
@@ -314,7 +318,7 @@ async fn no_timer_outlives_its_scope() {
     cancel.cancel();
     ends.ready().unwrap();
     assert!(is_cancelled.ready().is_err());
-    (ends.wakes(), is_cancelled.wakes());
+    let _ = (ends.wakes(), is_cancelled.wakes());
     advance(secs(10)).await;
     assert_eq!((ends.wakes(), is_cancelled.wakes()), (0, 0));
     assert_eq!((ended.cancel_count(), cancel.cancel_count()), (0, 1));

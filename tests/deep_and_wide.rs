@@ -3,7 +3,8 @@
 //! are cancelled and are dropped; so are a hundred thousand children of one scope.
 //!
 //! The stack below is large because *polling* nested futures is recursive, with any library.
-
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;
 
@@ -92,7 +93,11 @@ fn nested_scopes(end: End, timed: bool) {
 /// R26: nested scopes in one task.
 #[test]
 fn ten_thousand_nested_scopes() {
-    with_a_large_stack(|| ENDS.into_iter().for_each(|end| nested_scopes(end, false)));
+    with_a_large_stack(|| {
+        for end in ENDS {
+            nested_scopes(end, false);
+        }
+    });
 }
 
 /// R26, R20: each with a deadline of its own, the outermost's the nearest. (That walk overflowed the
@@ -102,7 +107,9 @@ fn ten_thousand_nested_deadlines() {
     with_a_large_stack(|| {
         let runtime = runtime();
         let _enter = runtime.enter();
-        ENDS.into_iter().for_each(|end| nested_scopes(end, true));
+        for end in ENDS {
+            nested_scopes(end, true);
+        }
     });
 }
 

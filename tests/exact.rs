@@ -1,7 +1,6 @@
 //! Exactly what happens, poll by poll: how often something is polled, woken and dropped (R6, R12, I6,
 //! I9, I14, I15, I16).
 
-
 mod common;
 
 use std::future::{pending, poll_fn};
@@ -64,7 +63,7 @@ fn a_cancel_from_within_needs_no_wake() {
     let body = counts.pending();
     let mut work = drive(scope(async |s| {
         s.cancel();
-        body.await
+        body.await;
     }));
     assert!(work.ready().is_err());
     assert_eq!((counts.both(), work.wakes()), ((1, 1), 0));

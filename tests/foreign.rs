@@ -1,7 +1,6 @@
 //! Every await of every foreign future is a place where a cancelled body ends (R2). What tokio's
 //! primitives promise for dropped waiters holds here too: no permit, no item, no wake-up is lost.
 
-
 mod common;
 
 use std::future::pending;
@@ -129,11 +128,13 @@ fn in_a_cancelled_scope_nothing_is_begun() {
     let (tx, mut rx) = mpsc::channel(2);
     tx.try_send(1).unwrap();
     for receive in [true, false] {
-        let (work, handle) = scope(async |_| match receive {
-            true => rx.recv().await.is_some(),
-            false => tx.send(2).await.is_ok(),
-        })
-        .with_handle();
+        let (work, handle) =
+            scope(
+                async |_| {
+                    if receive { rx.recv().await.is_some() } else { tx.send(2).await.is_ok() }
+                },
+            )
+            .with_handle();
         handle.cancel();
         assert!(drive(work).ready().is_err());
     }

@@ -1,6 +1,10 @@
 //! Handles to scopes: from any thread, from no runtime, before the first poll and after the end they
 //! give an answer, and they keep nothing alive (R7, R24, I31).
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;
 
@@ -9,6 +13,8 @@ use std::sync::{Arc, Mutex};
 
 use common::{Counts, Gate, Log, Wakes, drive, runtime, secs, settle};
 use umbel::{CancelScope, Cancelled, Child, Kind, Reason, Scope, ScopeFuture, Spawner, scope};
+
+fn is_send<T: Send>(_future: &T) {}
 
 /// Everything that is handed out can be sent to, and shared with, other threads.
 #[test]
@@ -24,12 +30,9 @@ fn handles_are_for_all_threads() {
     anywhere::<umbel::Drain>();
     anywhere::<umbel::Picture>();
     anywhere::<umbel::task::Task>();
-    fn is_send<T: Send>(future: T) -> T {
-        future
-    }
-    drop(is_send(scope(async |s: Scope<'static>| s.spawn(async { 1 }).await)));
-    drop(is_send(umbel::timeout(secs(1), pending::<()>())));
-    drop(is_send(umbel::race([std::future::ready(Ok::<(), ()>(()))])));
+    is_send(&scope(async |s: Scope<'static>| s.spawn(async { 1 }).await));
+    is_send(&umbel::timeout(secs(1), pending::<()>()));
+    is_send(&umbel::race([std::future::ready(Ok::<(), ()>(()))]));
 }
 
 /// R7: when `cancel` has returned, the whole subtree says so, in every task and on every thread.
@@ -141,17 +144,17 @@ fn a_handle_keeps_nothing_alive() {
     let log = Log::new();
     let captured = log.clone();
     let (work, handle) = scope(async move |_| {
-        let _captured = captured;
         pending::<()>().await;
+        drop(captured);
     })
     .with_handle();
-    let wakes = Wakes::new();
-    let waker = std::task::Waker::from(Arc::clone(&wakes));
+    let count = Wakes::new();
+    let waker = std::task::Waker::from(Arc::clone(&count));
     let mut work = Box::pin(work);
     assert!(common::with_waker(work.as_mut(), &waker).is_pending());
     drop((work, waker));
     assert_eq!(log.holders(), 1);
-    assert_eq!(Arc::strong_count(&wakes), 1);
+    assert_eq!(Arc::strong_count(&count), 1);
     assert!(handle.is_finished());
 }
 

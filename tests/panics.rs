@@ -1,13 +1,16 @@
 //! Panics: the siblings and the body are cancelled, everything is drained, and then the first payload
 //! is resumed, once, in the scope's owner (R14).
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
 
 mod common;
 
 use std::future::{pending, poll_fn};
 use std::task::Poll;
 
-use common::{Counts, Log, boom, catch, panic_of, secs, settle, text};
+use common::{Counts, Gate, Log, boom, catch, panic_of, secs, settle, text};
 use umbel::{Kind, checkpoint, scope};
 
 /// Panics when it is dropped.
@@ -74,7 +77,7 @@ async fn the_bodys_panic_comes_out_after_its_children_have_ended() {
     let panic = panic_of(scope(async |s| -> () {
         s.spawn(async move {
             let _guard = guard;
-            tokio::time::sleep(secs(3)).await
+            tokio::time::sleep(secs(3)).await;
         });
         settle().await;
         boom("body")
@@ -368,4 +371,23 @@ async fn when_all_children_panic_all_have_ended_first() {
     .await;
     assert_eq!(panic, "one of many");
     assert_eq!(counts.drops(), 20);
+}
+
+/// A survivor that panics when it is polled elsewhere panics there.
+#[tokio::test(start_paused = true)]
+async fn a_survivor_panics_where_it_is_polled() {
+    let gate = Gate::new();
+    let wait = gate.wait();
+    let mut work = Box::pin(scope(async |_| -> () {
+        wait.await;
+        boom("survivor")
+    }));
+    scope(async |s| {
+        scope(async |_| assert!(futures_util::poll!(&mut work).is_pending())).await.unwrap();
+        gate.open();
+        assert_eq!(panic_of(&mut work).await, "survivor");
+        assert!(!s.is_cancelled());
+    })
+    .await
+    .unwrap();
 }

@@ -1,6 +1,11 @@
 //! Where a scope stands: its parent is the innermost scope being polled at its first poll, and that
 //! ambient scope exists only while user code is polled or dropped (R22).
-
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
+#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 
 mod common;
 
@@ -195,7 +200,7 @@ async fn children_inherit_the_scope() {
 /// Tasks of tokio's and threads do not.
 #[tokio::test(start_paused = true)]
 async fn foreign_tasks_and_threads_do_not_inherit_the_scope() {
-    scope(async |s| {
+    let foreign = scope(async |s| {
         s.cancel();
         let thread = std::thread::spawn(|| umbel::check().is_ok());
         assert!(thread.join().unwrap());
@@ -203,13 +208,12 @@ async fn foreign_tasks_and_threads_do_not_inherit_the_scope() {
             checkpoint().await;
             umbel::check().is_ok() && !task::current().is_child()
         });
-        // Waited for outside: here every suspension is where the body would end.
+        // Waited for outside: in here every suspension is where the body would end.
         foreign
     })
     .await
-    .unwrap()
-    .await
     .unwrap();
+    assert!(foreign.await.unwrap());
 }
 
 /// A future polled on its own stack, inside a scope but by another executor, is inside all the same.

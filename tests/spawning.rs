@@ -1,5 +1,10 @@
 //! Where children may be started from, and what happens to those that may not (R13).
-
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test is a user: tokio's tasks and clock are its tools"
+)]
+#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 
 mod common;
 
@@ -29,20 +34,21 @@ async fn a_child_spawns_into_its_own_scope() {
     assert_eq!(log.all(), ["sibling"]);
 }
 
+fn grow(s: &Scope<'static>, depth: u32, tx: tokio::sync::mpsc::UnboundedSender<u32>) {
+    let own = s.clone();
+    s.spawn(async move {
+        tx.send(depth).unwrap();
+        if depth > 0 {
+            grow(&own, depth - 1, tx);
+        }
+    });
+}
+
 /// A scope that borrows nothing can be cloned into its children whole.
 #[tokio::test(start_paused = true)]
 async fn a_scope_can_be_cloned_into_its_children() {
     let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
-    fn grow(s: Scope<'static>, depth: u32, tx: tokio::sync::mpsc::UnboundedSender<u32>) {
-        let own = s.clone();
-        s.spawn(async move {
-            tx.send(depth).unwrap();
-            if depth > 0 {
-                grow(own, depth - 1, tx);
-            }
-        });
-    }
-    scope(async move |s: Scope<'static>| grow(s, 5, tx)).await.unwrap();
+    scope(async move |s: Scope<'static>| grow(&s, 5, tx)).await.unwrap();
     let mut seen = Vec::new();
     rx.recv_many(&mut seen, 10).await;
     assert_eq!(seen, [5, 4, 3, 2, 1, 0]);

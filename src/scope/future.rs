@@ -524,9 +524,8 @@ impl<T> Run<T> {
 
     /// Arms the timer if this scope's deadline is nearer than those above (R20).
     fn retime(&mut self) {
-        let (own, inherited) = self.node().deadlines();
-        let nearer = own.filter(|own| inherited.is_none_or(|inherited| *own < inherited));
-        let wanted = nearer.filter(|_| !self.node().peek().is_cancelled());
+        let nearest = self.node().own_nearest_deadline();
+        let wanted = nearest.filter(|_| !self.node().peek().is_cancelled());
         self.timer = wanted.map(Timer::at);
     }
 

@@ -106,8 +106,7 @@ impl CancelScope {
     /// The nearest deadline among this scope's own and those above it (R20).
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let (own, inherited) = self.0.deadlines();
-        own.into_iter().chain(inherited).min()
+        self.0.deadline()
     }
 
     /// Sets this scope's own deadline, or lifts it. Those above it stay in force. A deadline in the

@@ -41,6 +41,8 @@ pub(super) struct Branch {
     /// The first cause of a cancellation addressed to this node, or handed down at a parent's end.
     pub(super) reason: Option<Reason>,
     pub(super) deadline: Option<Instant>,
+    /// When this node was last asked, its deadline was nearer than all above it.
+    pub(super) is_nearest: bool,
     /// The tree of the task this node stands for.
     pub(super) sub: Option<Arc<Tree>>,
     pub(super) rare: Option<Box<Rare>>,

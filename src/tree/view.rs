@@ -44,21 +44,49 @@ impl NodeRef {
         })
     }
 
-    /// The deadline of this very node, and the nearest one above it (R20).
-    pub(crate) fn deadlines(&self) -> (Option<Instant>, Option<Instant>) {
-        let mut own = None;
-        let mut inherited: Option<Instant> = None;
-        let mut first = true;
+    /// The nearest deadline of this node and those above it (R20).
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let mut nearest: Option<Instant> = None;
         self.ascend::<()>(|_, state, index| {
             let found = state.below(index).and_then(|branch| branch.deadline);
-            if std::mem::take(&mut first) {
-                own = found;
-            } else {
-                inherited = inherited.into_iter().chain(found).min();
-            }
+            nearest = nearest.into_iter().chain(found).min();
             ControlFlow::Continue(())
         });
-        (own, inherited)
+        nearest
+    }
+
+    /// This node's own deadline, if it is nearer than all above it (R20).
+    ///
+    /// The walk ends at the first node above that settles the question: one with a deadline no later
+    /// than this, or one whose own was the nearest when it was asked. If that is not so any more, a
+    /// timer too many is armed, never one too few: whoever moves a deadline has all below ask again.
+    pub(crate) fn own_nearest_deadline(&self) -> Option<Instant> {
+        let mut own: Option<Instant> = None;
+        let mut first = true;
+        let nearer_above = self.ascend(|_, state, index| {
+            let branch = state.below(index);
+            let found = branch.and_then(|branch| branch.deadline);
+            if std::mem::take(&mut first) {
+                own = found;
+                return if own.is_some() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(true)
+                };
+            }
+            match found {
+                Some(above) if own.is_some_and(|own| above <= own) => ControlFlow::Break(true),
+                Some(_) if branch.is_some_and(|branch| branch.is_nearest) => {
+                    ControlFlow::Break(false)
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        let nearest = own.filter(|_| nearer_above != Some(true));
+        if own.is_some() {
+            self.tree().state.lock().below_mut(self.index()).is_nearest = nearest.is_some();
+        }
+        nearest
     }
 
     /// Walks from this node to the root of the outermost tree, one lock at a time (R26).

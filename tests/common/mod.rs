@@ -2,12 +2,8 @@
 //!
 //! Nothing here sleeps and nothing measures time: a scenario is driven by a paused clock, or poll by
 //! poll.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each test binary uses a part of this"
-)]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each binary uses a part of this")]
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod future;
 mod gate;
