@@ -25,6 +25,9 @@ pub mod task {
     pub use crate::context::task::{Task, TaskId, current};
 }
 
+#[cfg(any(doc, doctest))]
+pub mod docs;
+
 #[cfg(any(umbel_loom, loom))]
 #[doc(hidden)]
 pub mod model;

@@ -25,16 +25,17 @@ use pin_project_lite::pin_project;
 
 use super::erased::{self, Fork};
 use super::handle::CancelScope;
+use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
 use super::wake_key::WakeKey;
-use crate::context::stack::{self, Mark, Place};
-use crate::context::time::{self, Timer};
+use crate::context::stack::{self, Place};
+use crate::context::time;
 use crate::ground::error::Cancelled;
 use crate::ground::panics;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::Host;
 use crate::ground::seeded;
-use crate::tree::{Closing, NodeRef, Site, TRUNK, Tree};
+use crate::tree::{Closing, NodeRef, Site};
 
 /// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
 /// before everything started in it has ended.
@@ -113,29 +114,6 @@ enum Limit {
     At(Instant),
 }
 
-/// How the body ended.
-enum Outcome<T> {
-    Value(T),
-    /// Dropped unfinished.
-    Stopped(Reason),
-}
-
-/// The part that does not depend on where the future is pinned.
-struct Run<T> {
-    /// It has been polled.
-    is_open: bool,
-    /// Where the scope stands; nothing before the first poll and after the last.
-    place: Option<Place>,
-    /// The place this scope is usually polled in.
-    beneath: Mark,
-    /// The waker that the node has.
-    key: WakeKey,
-    timer: Option<Timer>,
-    outcome: Option<Outcome<T>>,
-    /// This scope's own deadline was the first cause.
-    fired: bool,
-}
-
 pin_project! {
     /// The future of a [`scope`](fn@scope). Options are set on it before it is awaited.
     #[must_use = "a scope does nothing until it is awaited"]
@@ -166,15 +144,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
             site,
             start,
             body,
-            run: Run {
-                is_open: false,
-                place: None,
-                beneath: Mark::OUTSIDE,
-                key: WakeKey::NONE,
-                timer: None,
-                outcome: None,
-                fired: false,
-            },
+            run: Run::new(),
             forks: None,
         }
     }
@@ -340,6 +310,7 @@ where
 
     /// The scope is cancelled: drops the body and the forks (dropped, not left where they are: they
     /// may hold what somebody else's clean-up waits for). Ready if this scope absorbs.
+    #[cold]
     fn stop(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.as_mut().drop_body();
         let this = self.project();
@@ -481,68 +452,6 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         });
         if let Err(panic) = settled {
             panics::discard(panic);
-        }
-    }
-}
-
-impl<T> Run<T> {
-    /// The node of a scope that is addressed before its first poll, when it has no parent yet: in a
-    /// tree of its own, that joins the parent's later.
-    fn early(&mut self, site: Site) -> &NodeRef {
-        let place = self.place.get_or_insert_with(|| {
-            let (owner, _handle) = Tree::early().open(TRUNK, site);
-            Place::of(owner)
-        });
-        place.node()
-    }
-
-    #[inline]
-    fn node(&self) -> &NodeRef {
-        stack::node(self.place.as_ref())
-    }
-
-    /// Has the node wake whoever polls this future now (I5).
-    #[inline]
-    fn register(&mut self, cx: &Context<'_>) {
-        let key = WakeKey::of(cx.waker());
-        if self.key != key {
-            drop(self.node().register(cx.waker()));
-            self.key = key;
-        }
-    }
-
-    /// Polled in another place than before: unless its parent is what polls this future, nobody may
-    /// come by to drop it when an ancestor is cancelled, and it has to be woken by itself (R23).
-    #[cold]
-    fn find_place(&mut self, beneath: Mark) {
-        self.beneath = beneath;
-        let adrift = !stack::is_in_place(self.node());
-        if self.node().peek().is_adrift() != adrift {
-            self.node().set_adrift(adrift);
-        }
-    }
-
-    /// Arms the timer if this scope's deadline is nearer than those above (R20).
-    fn retime(&mut self) {
-        let nearest = self.node().own_nearest_deadline();
-        let wanted = nearest.filter(|_| !self.node().peek().is_cancelled());
-        self.timer = wanted.map(Timer::at);
-    }
-
-    fn poll_timer(&mut self, site: Site, cx: &mut Context<'_>) {
-        let Some(timer) = &mut self.timer else { return };
-        // With its waker in place a timer needs no poll, only a look.
-        let elapsed = if self.key == WakeKey::of(cx.waker()) {
-            timer.is_elapsed()
-        } else {
-            timer.poll(cx).is_ready()
-        };
-        if elapsed {
-            self.timer = None;
-            // This very poll goes on to look: nobody need be woken.
-            self.key = WakeKey::NONE;
-            drop(self.node().unregister());
-            self.fired = self.node().cancel(|| Reason::at(Kind::Deadline, site));
         }
     }
 }

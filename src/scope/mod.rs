@@ -7,6 +7,7 @@ mod fork;
 mod future;
 mod handle;
 mod picture;
+mod run;
 mod scope_handle;
 mod spawn;
 mod timeout;

@@ -18,12 +18,14 @@
 //! The files: [`word`] the packed state of a node, [`table`] the words of a tree, [`node`] the plain
 //! records and the links among them, [`aftermath`] what is left to do once the lock is released,
 //! [`reference`](mod@reference) counted references to nodes, and the transitions: [`grow`] (open, admit, graft),
-//! [`cancel`] (marks, wakes, reasons), [`settle`] (close, finish, abandon), [`view`] (questions).
+//! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`fail`] (panics on their way
+//! to a scope), [`orphans`] (what nobody owns), [`view`] (questions).
 //!
 //! `docs/tree.md` tells the whole story: layout, orderings, races.
 
 mod aftermath;
 mod cancel;
+mod fail;
 mod grow;
 mod node;
 pub(crate) mod orphans;

@@ -11,8 +11,9 @@ use std::task::Waker;
 use super::aftermath::Aftermath;
 use super::node::{Branch, NONE, State};
 use super::word::{Role, Word};
+use super::fail::take_panic;
 use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
-use crate::ground::panics::{self, Payload};
+use crate::ground::panics::Payload;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 
@@ -25,13 +26,13 @@ pub(crate) enum Closing {
     Waiting,
 }
 
-/// What to do after a node has closed, outside its tree's lock.
-enum Upwards {
-    Stop,
-    /// The node above that stands for this tree has nothing left to wait for.
-    Close(NodeRef),
+/// What to do after a node has closed, outside its tree's lock. Usually nothing.
+#[derive(Default)]
+struct Upwards {
     /// This tree's last orphan has ended.
-    Unregister(usize),
+    unregister: Option<usize>,
+    /// The node above that stands for this tree has nothing left to wait for.
+    close: Option<NodeRef>,
 }
 
 impl Upwards {
@@ -39,7 +40,7 @@ impl Upwards {
     #[inline]
     fn go(self, aftermath: Aftermath) {
         aftermath.run();
-        if !matches!(self, Self::Stop) {
+        if self.unregister.is_some() || self.close.is_some() {
             self.go_on();
         }
     }
@@ -48,21 +49,15 @@ impl Upwards {
     fn go_on(self) {
         let mut upwards = self;
         loop {
-            match upwards {
-                Self::Stop => return,
-                Self::Unregister(key) => return orphans::unregister(Some(key)),
-                Self::Close(node) => {
-                    let mut aftermath = Aftermath::default();
-                    let mut state = node.tree().state.lock();
-                    upwards = if node.word().is_closed() {
-                        Self::Stop
-                    } else {
-                        node.tree().close(&mut state, node.index(), None, &mut aftermath)
-                    };
-                    drop(state);
-                    aftermath.run();
-                }
+            orphans::unregister(upwards.unregister.take());
+            let Some(node) = upwards.close.take() else { return };
+            let mut aftermath = Aftermath::default();
+            let mut state = node.tree().state.lock();
+            if !node.word().is_closed() {
+                upwards = node.tree().close(&mut state, node.index(), None, &mut aftermath);
             }
+            drop(state);
+            aftermath.run();
         }
     }
 }
@@ -132,7 +127,7 @@ impl NodeRef {
             }
             let parent = state.node(self.index()).parent;
             surplus = count_zombie(&mut state, parent, key);
-            Upwards::Stop
+            Upwards::default()
         };
         drop(state);
         orphans::unregister(surplus);
@@ -163,59 +158,10 @@ impl NodeRef {
         } else {
             // Counted already; only the owner is gone.
             self.slot().forsake();
-            Upwards::Stop
+            Upwards::default()
         };
         drop(state);
         upwards.go(aftermath);
-    }
-
-    /// The body of this scope panicked: its own failure policy cancels it, and the first panic is
-    /// kept for its owner to resume.
-    pub(crate) fn fail(&self, kind: Kind, panic: Option<Payload>) {
-        let later = panic.and_then(|panic| {
-            let mut state = self.tree().state.lock();
-            keep_first(&mut state.below_mut(self.index()).rare_mut().panic, panic)
-        });
-        self.cancel(|| Reason::at(kind, self.site()));
-        later.into_iter().for_each(panics::discard);
-    }
-
-    /// A child panicked, or was lost, or a destructor panicked. It goes to the nearest scope above
-    /// that has an owner to resume it; that scope is cancelled, by its own failure policy (I1).
-    pub(crate) fn fail_above(&self, kind: Kind, panic: Option<Payload>) {
-        let mut panic = panic;
-        let mut next = Some(self.clone());
-        while let Some(node) = next {
-            match node.offer(&mut panic) {
-                Offer::Taken { scope, later } => {
-                    scope.cancel(|| Reason::at(kind, self.site()));
-                    later.into_iter().for_each(panics::discard);
-                    return;
-                }
-                Offer::Ask(above) => next = above,
-            }
-        }
-        panic.into_iter().for_each(orphans::panicked);
-    }
-
-    /// Looks for a scope with an owner above this node, within this tree, and leaves the panic there
-    /// in the same step.
-    fn offer(&self, panic: &mut Option<Payload>) -> Offer {
-        let tree = self.tree();
-        let mut state = tree.state.lock();
-        let mut index = state.node(self.index()).parent;
-        while index != TRUNK {
-            let word = tree.table.word(index).examine();
-            if word.role() == Role::Scope && !word.is_abandoned() {
-                let later = panic.take().and_then(|panic| {
-                    keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
-                });
-                tree.table.word(index).add_reference();
-                return Offer::Taken { scope: NodeRef::counted(Arc::clone(tree), index), later };
-            }
-            index = state.node(index).parent;
-        }
-        Offer::Ask(tree.up().cloned())
     }
 
     /// Has `waker` woken from now on. Gives back the one before, to be dropped with no lock held.
@@ -249,23 +195,6 @@ impl NodeRef {
     }
 }
 
-/// Where a failure goes.
-enum Offer {
-    /// This scope has it. A panic that came too late is to be discarded with no lock held.
-    Taken { scope: NodeRef, later: Option<Payload> },
-    /// Nobody in this tree; the node above it may know.
-    Ask(Option<NodeRef>),
-}
-
-/// The first panic is the one that is resumed; the panic hook has reported the others.
-fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
-    if slot.is_some() {
-        return Some(panic);
-    }
-    *slot = Some(panic);
-    None
-}
-
 /// Counts a new zombie at its parent. Gives the registration back if it is not needed.
 fn count_zombie(state: &mut State, parent: u32, key: Option<usize>) -> Option<usize> {
     state.below_mut(parent).live += 1;
@@ -274,10 +203,6 @@ fn count_zombie(state: &mut State, parent: u32, key: Option<usize>) -> Option<us
     }
     state.orphaned = key;
     None
-}
-
-fn take_panic(state: &mut State, index: u32) -> Option<Payload> {
-    state.known_mut(index)?.rare.as_mut()?.panic.take()
 }
 
 impl Tree {
@@ -296,42 +221,40 @@ impl Tree {
             let parent = state.node(index).parent;
             let word = self.close_one(state, index, reason.take(), aftermath);
             if !word.is_counted() {
-                return self.above_trunk(state, parent);
+                return Upwards { unregister: None, close: self.above_trunk(state, parent) };
             }
             let branch = state.below_mut(parent);
             branch.live -= if seeded!(DoubleDecrement) { branch.live.min(2) } else { 1 };
             if branch.live > 0 {
-                return Upwards::Stop;
+                return Upwards::default();
             }
             if parent == TRUNK {
-                return match state.orphaned.take() {
-                    Some(key) => Upwards::Unregister(key),
-                    None => self.above_trunk(state, parent),
-                };
+                let unregister = state.orphaned.take();
+                return Upwards { unregister, close: self.above_trunk(state, parent) };
             }
             let word = self.table.word(parent).examine();
             if !word.is_zombie() {
                 if word.is_closing() && !seeded!(ForgottenWake) {
                     aftermath.wake(state.node_mut(parent).waker.take());
                 }
-                return Upwards::Stop;
+                return Upwards::default();
             }
             index = parent;
         }
     }
 
-    /// Whether the node that stands for this tree has now nothing left to wait for.
-    fn above_trunk(&self, state: &mut State, parent: u32) -> Upwards {
+    /// The node that stands for this tree, if it has nothing left to wait for now.
+    fn above_trunk(&self, state: &mut State, parent: u32) -> Option<NodeRef> {
         if parent != TRUNK || state.trunk.live > 0 {
-            return Upwards::Stop;
+            return None;
         }
-        let Some(up) = self.up() else { return Upwards::Stop };
+        let up = self.up()?;
         let done = match up.word().role() {
             // A grafted scope's place goes with the last node in its tree.
             Role::Graft => state.trunk.first() == NONE || up.word().is_forsaken(),
             _ => std::mem::take(&mut state.trunk_is_zombie),
         };
-        if done && !up.word().is_closed() { Upwards::Close(up.clone()) } else { Upwards::Stop }
+        (done && !up.word().is_closed()).then(|| up.clone())
     }
 
     #[inline]
@@ -441,9 +364,9 @@ impl Tree {
         busy
     }
 
-    /// Nobody above this tree waits for what hangs on its trunk.
-    fn is_masterless(&self) -> bool {
-        self.up().is_none_or(|up| up.word().is_closed())
+    /// Nobody above this tree waits for what comes to hang on its trunk.
+    fn is_masterless(&self, state: &State) -> bool {
+        state.trunk.reason.is_some() || self.up().is_none_or(|up| up.word().is_closed())
     }
 
     /// Before a node with something alive below turns into a zombie: sees to it that what is counted
@@ -453,6 +376,7 @@ impl Tree {
         if state.live(index) == 0 || state.node(index).parent != TRUNK {
             return None;
         }
+        let is_masterless = self.is_masterless(&state);
         drop(state);
         match self.up() {
             Some(up) if up.word().role() == Role::Graft && !up.word().is_closed() => {
@@ -469,13 +393,15 @@ impl Tree {
                 orphans::unregister(surplus);
                 None
             }
-            _ => self.is_masterless().then(|| orphans::register(self)),
+            _ => is_masterless.then(|| orphans::register(self)),
         }
     }
 
     fn prepare_for_graft(self: &Arc<Self>, index: u32) -> Option<usize> {
-        let on_trunk = self.state.lock().node(index).parent == TRUNK;
-        (on_trunk && self.is_masterless()).then(|| orphans::register(self))
+        let state = self.state.lock();
+        let is_orphaned = state.node(index).parent == TRUNK && self.is_masterless(&state);
+        drop(state);
+        is_orphaned.then(|| orphans::register(self))
     }
 
     /// The last reference to a closed node is gone.

@@ -1,0 +1,16 @@
+//! The guide and the reference pages, as they stand in `docs/` of the repository.
+
+#[doc = include_str!("../docs/guide.md")]
+pub mod guide {}
+
+#[doc = include_str!("../docs/rules.md")]
+pub mod rules {}
+
+#[doc = include_str!("../docs/tree.md")]
+pub mod tree {}
+
+#[doc = include_str!("../docs/rationale.md")]
+pub mod rationale {}
+
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}

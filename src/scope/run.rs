@@ -1,0 +1,106 @@
+//! The running scope, apart from its body: its place in the tree, its waker, its timer, its outcome.
+
+use std::task::Context;
+
+use super::wake_key::WakeKey;
+use crate::context::stack::{self, Mark, Place};
+use crate::context::time::Timer;
+use crate::ground::reason::{Kind, Reason};
+use crate::tree::{NodeRef, Site, TRUNK, Tree};
+
+/// How the body ended.
+pub(super) enum Outcome<T> {
+    Value(T),
+    /// Dropped unfinished.
+    Stopped(Reason),
+}
+
+/// The part that does not depend on where the future is pinned.
+pub(super) struct Run<T> {
+    /// It has been polled.
+    pub(super) is_open: bool,
+    /// Where the scope stands; nothing before the first poll and after the last.
+    pub(super) place: Option<Place>,
+    /// The place this scope is usually polled in.
+    pub(super) beneath: Mark,
+    /// The waker that the node has.
+    pub(super) key: WakeKey,
+    pub(super) timer: Option<Timer>,
+    pub(super) outcome: Option<Outcome<T>>,
+    /// This scope's own deadline was the first cause.
+    pub(super) fired: bool,
+}
+
+impl<T> Run<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            is_open: false,
+            place: None,
+            beneath: Mark::OUTSIDE,
+            key: WakeKey::NONE,
+            timer: None,
+            outcome: None,
+            fired: false,
+        }
+    }
+
+    /// The node of a scope that is addressed before its first poll, when it has no parent yet: in a
+    /// tree of its own, that joins the parent's later.
+    pub(super) fn early(&mut self, site: Site) -> &NodeRef {
+        let place = self.place.get_or_insert_with(|| {
+            let (owner, _handle) = Tree::early().open(TRUNK, site);
+            Place::of(owner)
+        });
+        place.node()
+    }
+
+    #[inline]
+    pub(super) fn node(&self) -> &NodeRef {
+        stack::node(self.place.as_ref())
+    }
+
+    /// Has the node wake whoever polls this future now (I5).
+    #[inline]
+    pub(super) fn register(&mut self, cx: &Context<'_>) {
+        let key = WakeKey::of(cx.waker());
+        if self.key != key {
+            drop(self.node().register(cx.waker()));
+            self.key = key;
+        }
+    }
+
+    /// Polled in another place than before: unless its parent is what polls this future, nobody may
+    /// come by to drop it when an ancestor is cancelled, and it has to be woken by itself (R23).
+    #[cold]
+    pub(super) fn find_place(&mut self, beneath: Mark) {
+        self.beneath = beneath;
+        let adrift = !stack::is_in_place(self.node());
+        if self.node().peek().is_adrift() != adrift {
+            self.node().set_adrift(adrift);
+        }
+    }
+
+    /// Arms the timer if this scope's deadline is nearer than those above (R20).
+    pub(super) fn retime(&mut self) {
+        let nearest = self.node().own_nearest_deadline();
+        let wanted = nearest.filter(|_| !self.node().peek().is_cancelled());
+        self.timer = wanted.map(Timer::at);
+    }
+
+    pub(super) fn poll_timer(&mut self, site: Site, cx: &mut Context<'_>) {
+        let Some(timer) = &mut self.timer else { return };
+        // With its waker in place a timer needs no poll, only a look.
+        let elapsed = if self.key == WakeKey::of(cx.waker()) {
+            timer.is_elapsed()
+        } else {
+            timer.poll(cx).is_ready()
+        };
+        if elapsed {
+            self.timer = None;
+            // This very poll goes on to look: nobody need be woken.
+            self.key = WakeKey::NONE;
+            drop(self.node().unregister());
+            self.fired = self.node().cancel(|| Reason::at(Kind::Deadline, site));
+        }
+    }
+}

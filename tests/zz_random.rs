@@ -1,0 +1,222 @@
+//! Random programs of scopes, children, cancels, drops and panics, from fixed seeds. Whatever they do:
+//! nothing hangs, no child outlives its scope (R12), every handle says finished in the end, and
+//! everything is dropped, once.
+
+mod common;
+
+use std::future::{Future, pending};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use common::{boom, catch, secs, settle};
+use futures_util::FutureExt as _;
+use umbel::{CancelScope, Child, Scope, scope};
+
+type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A small generator of random numbers: xorshift.
+struct Dice(u64);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, sides: u64) -> u64 {
+        (self.next() >> 33) % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.below(sides) == 0
+    }
+}
+
+/// What all parts of one program share.
+#[derive(Default)]
+struct World {
+    /// Bodies that exist.
+    alive: Arc<AtomicUsize>,
+    handles: Mutex<Vec<CancelScope>>,
+    /// Futures that were polled once and laid aside, for anybody to take.
+    aside: Mutex<Vec<Boxed>>,
+}
+
+impl World {
+    fn note(&self, handle: CancelScope) {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+    }
+
+    fn any_handle(&self, dice: &mut Dice) -> Option<CancelScope> {
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = u64::try_from(handles.len()).unwrap_or(0);
+        (count > 0).then(|| handles[usize::try_from(dice.below(count)).unwrap_or(0)].clone())
+    }
+
+    fn lay_aside(&self, work: Boxed) {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+    }
+
+    fn pick_up(&self) -> Option<Boxed> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// Counts something while it exists.
+struct Token(Arc<AtomicUsize>);
+
+impl Token {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A piece of a program.
+fn piece(world: Arc<World>, seed: u64, depth: u32) -> Boxed {
+    let token = Token::of(&world.alive);
+    Box::pin(async move {
+        let _token = token;
+        let mut dice = Dice::new(seed);
+        match dice.below(if depth == 0 { 4 } else { 10 }) {
+            0 => {}
+            1 => tokio::task::yield_now().await,
+            2 => tokio::time::sleep(secs(dice.below(20))).await,
+            3 => pending::<()>().await,
+            _ => scoped(&world, &mut dice, depth - 1).await,
+        }
+    })
+}
+
+/// A piece in a scope of its own, which does several things, one after another.
+async fn scoped(world: &Arc<World>, dice: &mut Dice, depth: u32) {
+    let children = Arc::new(AtomicUsize::new(0));
+    let (inside, of_scope, seed) = (Arc::clone(world), Arc::clone(&children), dice.next());
+    let mut work = scope(async move |s: Scope<'static>| {
+        inside.note(CancelScope::clone(&s));
+        let mut dice = Dice::new(seed);
+        let mut kept: Vec<Child<()>> = Vec::new();
+        for _ in 0..1 + dice.below(8) {
+            step(&inside, &mut dice, &s, &of_scope, &mut kept, depth).await;
+        }
+    });
+    if dice.one_in(3) {
+        world.note(work.handle());
+    }
+    if dice.one_in(4) {
+        work = work.timeout(secs(dice.below(30)));
+    }
+    if dice.one_in(4) {
+        // A panic stays here; everywhere else it goes up.
+        let _ = AssertUnwindSafe(work).catch_unwind().await;
+    } else {
+        let _ = work.await;
+    }
+    assert_eq!(children.load(Ordering::SeqCst), 0, "a child has outlived its scope");
+}
+
+/// One of the things that a body does.
+async fn step(
+    world: &Arc<World>,
+    dice: &mut Dice,
+    s: &Scope<'static>,
+    children: &Arc<AtomicUsize>,
+    kept: &mut Vec<Child<()>>,
+    depth: u32,
+) {
+    let seed = dice.next();
+    let next = || piece(Arc::clone(world), seed, depth);
+    match dice.below(14) {
+        0..=3 => {
+            let (token, work) = (Token::of(children), next());
+            let work = async move {
+                let _token = token;
+                work.await;
+            };
+            let child = if dice.one_in(3) { s.fork(work) } else { s.spawn(work) };
+            child.handle().into_iter().for_each(|handle| world.note(handle));
+            if dice.one_in(2) {
+                kept.push(child);
+            }
+        }
+        4 => {
+            if let Some(child) = kept.pop() {
+                let _ = child.await;
+            }
+        }
+        5 => kept.pop().into_iter().for_each(|child| child.cancel()),
+        6 => world.any_handle(dice).into_iter().for_each(|handle| handle.cancel()),
+        7 => next().await,
+        8 => {
+            // Polled once, and dropped.
+            let _ = next().now_or_never();
+        }
+        9 => {
+            let mut work = next();
+            if futures_util::poll!(work.as_mut()).is_pending() {
+                world.lay_aside(work);
+            }
+        }
+        10 => {
+            if let Some(work) = world.pick_up() {
+                work.await;
+            }
+        }
+        11 => {
+            let _ = tokio::time::timeout(secs(dice.below(10)), next()).await;
+        }
+        12 => settle().await,
+        _ if dice.one_in(6) => boom("in a random program"),
+        _ => umbel::checkpoint().await,
+    }
+}
+
+/// Runs one program to its end, which a cancel brings about if nothing else does.
+fn run(seed: u64) {
+    let world = Arc::new(World::default());
+    common::runtime().block_on(async {
+        let start = tokio::time::Instant::now();
+        let whole = scope(async |_| {
+            for n in 0..4 {
+                let _ = catch(piece(Arc::clone(&world), 4 * seed + n, 5)).await;
+            }
+        })
+        .timeout(secs(100));
+        let _ = catch(whole).await;
+        assert!(start.elapsed() <= secs(101), "seed {seed}: it was late");
+        // What was laid aside goes on if its scopes ended by themselves, and says so if not.
+        while let Some(work) = world.pick_up() {
+            let _ = catch(tokio::time::timeout(secs(100), work)).await;
+        }
+        while catch(umbel::drain()).await.is_err() {}
+    });
+    assert_eq!(world.alive.load(Ordering::SeqCst), 0, "seed {seed}: bodies are left");
+    let handles = world.handles.lock().unwrap_or_else(PoisonError::into_inner);
+    if std::env::var_os("STAT").is_some() { println!("{}", handles.len()); }
+    for handle in handles.iter() {
+        assert!(handle.is_finished(), "seed {seed}: {handle:?}\n{}", handle.picture());
+        assert_eq!(handle.is_cancelled(), handle.reason().is_some(), "seed {seed}: {handle:?}");
+    }
+}
+
+/// The seeds are fixed; a failure names the one that failed.
+#[test]
+fn random_programs_end_and_leave_nothing() {
+    for seed in 0..20_000 {
+        run(seed);
+    }
+}
