@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 // In floor order: a file uses the floors below its own.
 mod ground;

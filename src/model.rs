@@ -1,6 +1,7 @@
 //! For models only: the bare machine of the tree, and the ways to run under loom.
 //!
 //! Not part of the public interface: it exists only under `--cfg umbel_loom`.
+#![expect(clippy::must_use_candidate, reason = "models ask for effects as often as for answers")]
 
 use std::task::Waker;
 

@@ -153,3 +153,77 @@ async fn a_survivor_that_panics_when_dropped_strikes_nobody_else() {
         assert_eq!(outcome.expect("it ends").expect("not cancelled"), Some(0));
     }
 }
+
+/// A child that is cancelled from above, and leaves something behind that takes one turn more to end:
+/// its handle still knows why, when all is over.
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_child_that_left_something_behind_keeps_its_reason() {
+    for forked in [false, true] {
+        let (work, scope_handle) = scope(async |s: Scope<'static>| {
+            let child = async {
+                let _ = scope(async |inner| {
+                    inner.spawn(pending::<()>());
+                    pending::<()>().await;
+                })
+                .await;
+            };
+            let child = if forked { s.fork(child) } else { s.spawn(child) };
+            *FOUND.lock().expect("no panic under it") = child.handle();
+            pending::<()>().await;
+        })
+        .with_handle();
+        let mut work = drive(work);
+        work.pending();
+        settle().await;
+        scope_handle.cancel_with("above");
+        let child = FOUND.lock().expect("no panic under it").take().expect("it was started");
+        while work.poll().is_pending() {
+            assert_eq!(child.reason().expect("cancelled").message(), Some("above"));
+            settle().await;
+        }
+        assert!(child.is_cancelled() && child.is_finished());
+        drop(work);
+        assert_eq!(child.reason().expect("cancelled").message(), Some("above"));
+    }
+}
+
+static FOUND: std::sync::Mutex<Option<CancelScope>> = std::sync::Mutex::new(None);
+
+/// The same when the cancel comes after the child has ended, while what it left behind takes its turn.
+#[tokio::test(start_paused = true)]
+async fn a_child_cancelled_after_its_end_keeps_its_reason() {
+    struct Cancels(CancelScope);
+    impl std::task::Wake for Cancels {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.cancel_with("above");
+        }
+    }
+    let gate = Gate::new();
+    let wait = gate.wait();
+    let (work, scope_handle) = scope(async |s: Scope<'static>| {
+        let child = s.spawn(async move {
+            let open = scope(async |inner| {
+                inner.spawn(pending::<()>());
+                pending::<()>().await;
+            });
+            futures_util::future::select(Box::pin(open), wait).await;
+        });
+        let handle = child.handle().expect("it was started");
+        let waker = std::task::Waker::from(std::sync::Arc::new(Cancels(CancelScope::clone(&s))));
+        let mut child = Box::pin(child);
+        assert!(common::with_waker(child.as_mut(), &waker).is_pending());
+        (handle, child)
+    })
+    .with_handle();
+    let mut work = drive(work);
+    work.pending();
+    settle().await;
+    gate.open();
+    // The child returns, and then its handle's waker cancels the scope.
+    settle().await;
+    assert!(scope_handle.is_cancelled());
+    let (handle, _child) = work.ready().expect("the body had returned");
+    drop(work);
+    assert!(handle.is_finished());
+    assert_eq!(handle.is_cancelled(), handle.reason().is_some(), "flag and cause go together");
+}

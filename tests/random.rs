@@ -48,6 +48,8 @@ struct World {
     handles: Mutex<Vec<CancelScope>>,
     /// Futures that were polled once and laid aside, for anybody to take.
     aside: Mutex<Vec<Boxed>>,
+    /// Runs on several threads. There the clock cannot be paused, and nobody looks at it.
+    threads: bool,
 }
 
 impl World {
@@ -59,6 +61,17 @@ impl World {
         let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         let count = u64::try_from(handles.len()).unwrap_or(0);
         (count > 0).then(|| handles[usize::try_from(dice.below(count)).unwrap_or(0)].clone())
+    }
+
+    /// Some time.
+    async fn pause(&self, length: u64) {
+        if self.threads {
+            for _ in 0..length {
+                tokio::task::yield_now().await;
+            }
+        } else {
+            tokio::time::sleep(secs(length)).await;
+        }
     }
 
     fn lay_aside(&self, work: Boxed) {
@@ -95,7 +108,7 @@ fn piece(world: Arc<World>, seed: u64, depth: u32) -> Boxed {
         match dice.below(if depth == 0 { 4 } else { 10 }) {
             0 => {}
             1 => tokio::task::yield_now().await,
-            2 => tokio::time::sleep(secs(dice.below(20))).await,
+            2 => world.pause(dice.below(20)).await,
             3 => pending::<()>().await,
             _ => scoped(&world, &mut dice, depth - 1).await,
         }
@@ -117,7 +130,7 @@ async fn scoped(world: &Arc<World>, dice: &mut Dice, depth: u32) {
     if dice.one_in(3) {
         world.note(work.handle());
     }
-    if dice.one_in(4) {
+    if !world.threads && dice.one_in(4) {
         work = work.timeout(secs(dice.below(30)));
     }
     if dice.one_in(4) {
@@ -177,7 +190,8 @@ async fn step(
             }
         }
         11 => {
-            let _ = tokio::time::timeout(secs(dice.below(10)), next()).await;
+            let patience = Box::pin(world.pause(dice.below(10)));
+            let _ = futures_util::future::select(patience, next()).await;
         }
         12 => settle().await,
         _ if dice.one_in(6) => boom("in a random program"),
@@ -185,37 +199,82 @@ async fn step(
     }
 }
 
-/// Runs one program to its end, which a cancel brings about if nothing else does.
-fn run(seed: u64) {
-    let world = Arc::new(World::default());
-    common::runtime().block_on(async {
-        let start = tokio::time::Instant::now();
-        let whole = scope(async |_| {
-            for n in 0..4 {
-                let _ = catch(piece(Arc::clone(&world), 4 * seed + n, 5)).await;
-            }
-        })
-        .timeout(secs(100));
-        let _ = catch(whole).await;
-        assert!(start.elapsed() <= secs(101), "seed {seed}: it was late");
-        // What was laid aside goes on if its scopes ended by themselves, and says so if not.
-        while let Some(work) = world.pick_up() {
-            let _ = catch(tokio::time::timeout(secs(100), work)).await;
-        }
+/// The whole of a program.
+async fn program(world: &Arc<World>, seed: u64) {
+    for n in 0..4 {
+        let _ = catch(piece(Arc::clone(world), 4 * seed + n, 5)).await;
+    }
+}
+
+/// What was laid aside goes on if its scopes ended by themselves: it has until `end`. Orphans may lay
+/// aside more until they have ended.
+async fn finish(world: &World, end: impl AsyncFn()) {
+    loop {
         while catch(umbel::drain()).await.is_err() {}
-    });
+        let Some(work) = world.pick_up() else { return };
+        let _ = catch(futures_util::future::select(Box::pin(end()), work)).await;
+    }
+}
+
+fn check(world: &World, seed: u64) {
     assert_eq!(world.alive.load(Ordering::SeqCst), 0, "seed {seed}: bodies are left");
     let handles = world.handles.lock().unwrap_or_else(PoisonError::into_inner);
     for handle in handles.iter() {
         assert!(handle.is_finished(), "seed {seed}: {handle:?}\n{}", handle.picture());
         assert_eq!(handle.is_cancelled(), handle.reason().is_some(), "seed {seed}: {handle:?}");
+        let _ = handle.deadline();
     }
 }
+
+/// On one thread and a paused clock: a limit ends what does not end by itself, in time.
+fn run_on_one_thread(seed: u64) {
+    let world = Arc::new(World::default());
+    common::runtime().block_on(async {
+        let start = tokio::time::Instant::now();
+        let whole = scope(async |_| program(&world, seed).await).timeout(secs(100));
+        let _ = catch(whole).await;
+        assert!(start.elapsed() <= secs(101), "seed {seed}: it was late");
+        finish(&world, async || tokio::time::sleep(secs(100)).await).await;
+    });
+    check(&world, seed);
+}
+
+/// On several threads: a cancel from another one ends it.
+fn run_on_threads(runtime: &tokio::runtime::Runtime, seed: u64) {
+    let world = Arc::new(World { threads: true, ..World::default() });
+    let inside = Arc::clone(&world);
+    let (whole, handle) = scope(async move |_| program(&inside, seed).await).with_handle();
+    let whole = runtime.spawn(catch(whole));
+    for _ in 0..seed % 64 {
+        std::thread::yield_now();
+    }
+    handle.cancel();
+    runtime.block_on(async {
+        let _ = whole.await;
+        finish(&world, settle).await;
+    });
+    check(&world, seed);
+}
+
+/// Only one of the tests may look at the process's orphans at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// The seeds are fixed; a failure names the one that failed.
 #[test]
 fn random_programs_end_and_leave_nothing() {
-    for seed in 0..20_000 {
-        run(seed);
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for seed in 0..10_000 {
+        run_on_one_thread(seed);
+    }
+}
+
+/// The programs are the same each time, their interleavings are not.
+#[test]
+fn random_programs_on_threads_end_and_leave_nothing() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build();
+    let runtime = runtime.expect("a runtime can be built");
+    for seed in 0..2_000 {
+        run_on_threads(&runtime, seed);
     }
 }

@@ -1,6 +1,5 @@
 //! The models of the tree and of the scope's future. Each names the invariants it is about.
 #![cfg(umbel_loom)]
-#![expect(clippy::unwrap_used, reason = "a model that cannot go on has failed")]
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -460,9 +459,9 @@ fn dropped_scope_is_waited_for() {
                 let guard = Alive::new(&count);
                 s.spawn(async move {
                     let _guard = guard;
-                    pending::<()>().await
+                    pending::<()>().await;
                 });
-                pending::<()>().await
+                pending::<()>().await;
             }));
             std::future::poll_fn(|cx| {
                 assert!(inner.as_mut().poll(cx).is_pending());
@@ -486,9 +485,9 @@ fn orphans_are_drained() {
         let mut scope = Box::pin(umbel::scope(async |s| {
             s.spawn(async move {
                 let _guard = guard;
-                pending::<()>().await
+                pending::<()>().await;
             });
-            pending::<()>().await
+            pending::<()>().await;
         }));
         let (_, waker) = Bell::new();
         assert!(scope.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

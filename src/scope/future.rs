@@ -138,15 +138,7 @@ pin_project! {
 
 impl<B, F: Future> ScopeFuture<'_, B, F> {
     fn new(start: Option<B>, body: Option<F>, site: Site) -> Self {
-        Self {
-            limit: Limit::None,
-            name: None,
-            site,
-            start,
-            body,
-            run: Run::new(),
-            forks: None,
-        }
+        Self { limit: Limit::None, name: None, site, start, body, run: Run::new(), forks: None }
     }
 
     /// Gives the scope a name, for pictures, reasons and logs. Shown escaped, so any text will do.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::State;
+use super::node::{NOWHERE, State};
 use super::word::Role;
 use super::{NodeRef, TRUNK, orphans};
 use crate::ground::panics::{self, Payload};
@@ -45,6 +45,9 @@ impl NodeRef {
         let mut state = tree.state.lock();
         let mut index = state.node(self.index()).parent;
         while index != TRUNK {
+            if index == NOWHERE {
+                return Offer::Ask(None);
+            }
             let word = tree.table.word(index).examine();
             if word.role() == Role::Scope && !word.is_abandoned() {
                 let later = panic.take().and_then(|panic| {
@@ -80,4 +83,3 @@ fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
 pub(super) fn take_panic(state: &mut State, index: u32) -> Option<Payload> {
     state.known_mut(index)?.rare.as_mut()?.panic.take()
 }
-

@@ -20,6 +20,10 @@ pub(super) const NONE: u32 = u32::MAX;
 /// The parent of a tree's outermost scopes: the task itself.
 pub(crate) const TRUNK: u32 = u32::MAX;
 
+/// The parent of a closed node whose record handles still hold: its own place is gone, and the one
+/// above it may be somebody else's by now. Whoever climbs stops here.
+pub(super) const NOWHERE: u32 = u32::MAX - 1;
+
 /// One node. Its state is in the word of the same index.
 pub(super) struct Node {
     /// What to wake when this node is cancelled, or when it waits and the last thing below it ends.
@@ -111,7 +115,7 @@ impl State {
     #[inline]
     pub(super) fn insert(&mut self, parent: u32, site: Site) -> Option<u32> {
         self.grow();
-        let index = u32::try_from(self.nodes.vacant_key()).ok().filter(|&index| index != NONE)?;
+        let index = u32::try_from(self.nodes.vacant_key()).ok().filter(|&index| index < NOWHERE)?;
         let first = &mut self.below_mut(parent).first;
         let next = std::mem::replace(first, Link::new(index)).map_or(NONE, Link::index);
         self.nodes.insert(Node { waker: None, site, parent, prev: NONE, next, branch: NONE });

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::aftermath::Aftermath;
-use super::node::{Branch, NONE, State};
-use super::word::{Role, Word};
 use super::fail::take_panic;
+use super::node::{Branch, NONE, NOWHERE, State};
+use super::word::{Role, Word};
 use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
 use crate::ground::panics::Payload;
 use crate::ground::reason::{Kind, Reason};
@@ -142,24 +142,24 @@ impl NodeRef {
         let reason = self.reason_to_keep();
         let mut state = tree.state.lock();
         if !state.is_leaf(self.index()) {
-            let sub = state.below(self.index()).and_then(|branch| branch.sub.clone());
-            drop(state);
-            if let Some(sub) = sub {
+            // From here on it may be closed by somebody else.
+            self.slot().forsake();
+            let branch = state.below_mut(self.index());
+            branch.reason = branch.reason.take().or_else(|| reason.clone());
+            if let Some(sub) = branch.sub.clone() {
+                drop(state);
                 let ended = || Reason::at(Kind::ScopeEnded, self.site());
                 if sub.end_trunk(self.reason().unwrap_or_else(ended)) {
                     return;
                 }
+                state = tree.state.lock();
             }
-            state = tree.state.lock();
+            if state.live(self.index()) > 0 {
+                return;
+            }
         }
         let mut aftermath = Aftermath::default();
-        let upwards = if state.is_leaf(self.index()) || state.live(self.index()) == 0 {
-            tree.close(&mut state, self.index(), reason, &mut aftermath)
-        } else {
-            // Counted already; only the owner is gone.
-            self.slot().forsake();
-            Upwards::default()
-        };
+        let upwards = tree.close(&mut state, self.index(), reason, &mut aftermath);
         drop(state);
         upwards.go(aftermath);
     }
@@ -285,7 +285,9 @@ impl Tree {
         reason: Option<Reason>,
         aftermath: &mut Aftermath,
     ) {
-        let waker = state.node_mut(index).waker.take();
+        let node = state.node_mut(index);
+        node.parent = NOWHERE;
+        let waker = node.waker.take();
         aftermath.drop_waker(waker);
         if let Some(reason) = reason {
             state.below_mut(index).reason.get_or_insert(reason);
@@ -294,6 +296,7 @@ impl Tree {
         if let Some(sub) = branch.sub.take() {
             aftermath.drop_tree(sub);
         }
+        branch.deadline = None;
         let mut keep = branch.reason.is_some();
         if let Some(rare) = &mut branch.rare {
             keep |= rare.name.is_some();
@@ -338,6 +341,7 @@ impl Tree {
             };
             match cause {
                 Some(cause) => {
+                    aftermath.cause = Some(cause.clone());
                     state.below_mut(child).reason.get_or_insert(cause);
                     aftermath.mark(self, state, child);
                     // It may wait for an ancestor to drop it, which will not come any more.
@@ -355,7 +359,7 @@ impl Tree {
     fn end_trunk(self: &Arc<Self>, reason: Reason) -> bool {
         let mut aftermath = Aftermath::default();
         let mut state = self.state.lock();
-        state.trunk.reason.get_or_insert(reason);
+        aftermath.cause = Some(state.trunk.reason.get_or_insert(reason).clone());
         aftermath.mark_below(self, &mut state, TRUNK);
         let busy = state.trunk.live > 0;
         state.trunk_is_zombie = busy;

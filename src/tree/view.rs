@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::node::{NONE, State};
+use super::node::{NONE, NOWHERE, State};
 use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
 use crate::ground::reason::Reason;
@@ -106,6 +106,9 @@ impl NodeRef {
                     break;
                 }
                 index = state.node(index).parent;
+                if index == NOWHERE {
+                    return None;
+                }
             }
             drop(state);
             let up = tree.up()?;
@@ -220,6 +223,9 @@ impl NodeRef {
         if parent == TRUNK {
             drop(state);
             return tree.up().cloned();
+        }
+        if parent == NOWHERE {
+            return None;
         }
         tree.table.word(parent).add_reference();
         Some(NodeRef::counted(Arc::clone(tree), parent))
