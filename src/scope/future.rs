@@ -115,7 +115,7 @@ enum Limit {
 }
 
 pin_project! {
-    /// The future of a [`scope`](fn@scope). Options are set on it before it is awaited.
+    /// The future of a [`scope`](fn@crate::scope). Options are set on it before it is awaited.
     #[must_use = "a scope does nothing until it is awaited"]
     pub struct ScopeFuture<'env, B, F: Future> {
         limit: Limit,

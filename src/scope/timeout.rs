@@ -33,7 +33,7 @@ use crate::ground::error::{Elapsed, TimeoutError};
 ///
 /// # Cancel safety
 ///
-/// That of a [`scope`](fn@scope).
+/// That of a [`scope`](fn@crate::scope).
 ///
 /// # Examples
 ///

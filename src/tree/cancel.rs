@@ -109,7 +109,7 @@ impl NodeRef {
             // Before the flag, under the lock: who sees the flag finds the cause (R8).
             std::mem::swap(&mut branch.reason, &mut reason);
         }
-        aftermath.cause = branch.reason.clone();
+        aftermath.cause.clone_from(&branch.reason);
         self.slot().count_cancel();
         let parent = state.node(self.index()).parent;
         if seeded!(ChargedToParent) && parent != TRUNK {
@@ -147,7 +147,7 @@ impl NodeRef {
         if slot.is_none() {
             std::mem::swap(slot, &mut reason);
         }
-        aftermath.cause = slot.clone();
+        aftermath.cause.clone_from(slot);
         let before = self.slot().abandon();
         if !before.is_cancelled() {
             aftermath.wake_watchers(&mut state, self.index());
