@@ -1,3 +1,9 @@
+//! [rules]: docs::rules
+//! [guide]: docs::guide
+//! [tree]: docs::tree
+//! [limits]: docs::limits
+//! [rationale]: docs::rationale
+//!
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]

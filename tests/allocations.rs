@@ -1,10 +1,5 @@
 //! What is allocated, exactly, once everything is warm: by a scope nothing, by a spawned child its
 //! task and nothing else. In a binary of its own, for the sake of its allocator.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};

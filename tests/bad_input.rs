@@ -1,10 +1,5 @@
 //! Input that makes no sense, and circumstances that were not thought of: an answer or an error,
 //! never a hang, a panic or a leak.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::pending;

@@ -1,9 +1,4 @@
 //! What a cancel does to the scope it is addressed to: R1 to R4, R6 and R9.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::pending;

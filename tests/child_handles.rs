@@ -1,14 +1,9 @@
 //! The handle to a child: its value, its cancellation, its name; and what happens without it.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::pending;
 
-use common::{Counts, Gate, Log, secs, settle};
+use common::{Counts, Gate, Log, boom, panic_of, secs, settle};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 use umbel::{Kind, Scope, checkpoint, scope, task};
@@ -162,6 +157,28 @@ async fn a_value_nobody_asks_for_is_dropped_before_the_scope_returns() {
     .await
     .unwrap();
     assert_eq!(log.all().len(), 2);
+}
+
+/// The same with a handle of its scope kept, which cannot ask for a value either: so the value's
+/// destructor still runs in the child, and a panic of it is not lost (R14).
+#[tokio::test(start_paused = true)]
+async fn a_kept_scope_handle_does_not_keep_the_value() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            boom("value");
+        }
+    }
+    for forked in [true, false] {
+        let panic = panic_of(scope(async |s| {
+            let child = if forked { s.fork(async { Bomb }) } else { s.spawn(async { Bomb }) };
+            let handle = child.handle();
+            drop(child);
+            settle().await;
+            handle
+        }));
+        assert_eq!(panic.await, "value", "forked: {forked}");
+    }
 }
 
 /// R3 for a task: it is cancelled in the poll in which it returns, and so it has returned.

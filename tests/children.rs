@@ -1,9 +1,4 @@
 //! A scope does not return before everything started in it has ended and is dropped (R12).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::pending;

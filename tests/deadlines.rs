@@ -1,10 +1,5 @@
 //! Deadlines: the nearest on the way up is in force, a timer is armed only by the scope that brings it
 //! nearer, and `Elapsed` means exactly one thing (R20). All time is tokio's (R21).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::pending;

@@ -1,10 +1,6 @@
 //! A scope's future that is dropped before it has finished: by `select!`, by a foreign timeout, by an
 //! abort. The drop never blocks, the children are cancelled at once, and the nearest enclosing scope
 //! waits for them (R18). What no enclosing scope waits for is in `orphans.rs`.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;

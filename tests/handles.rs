@@ -1,9 +1,5 @@
 //! Handles to scopes: from any thread, from no runtime, before the first poll and after the end they
 //! give an answer, and they keep nothing alive (R7, R24, I31).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;

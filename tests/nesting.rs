@@ -1,9 +1,4 @@
 //! Which of several nested scopes absorbs: the outermost cancelled one, always (R4).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::cell::Cell;

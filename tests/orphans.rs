@@ -1,9 +1,5 @@
 //! Children whose scope was dropped where no enclosing scope waits: counted orphans, that `drain`
 //! waits for (R18). The count is the process's, so these scenarios take turns.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;

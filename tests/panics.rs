@@ -1,10 +1,5 @@
 //! Panics: the siblings and the body are cancelled, everything is drained, and then the first payload
 //! is resumed, once, in the scope's owner (R14).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::{pending, poll_fn};

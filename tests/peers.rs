@@ -5,11 +5,6 @@
 //! `compile_fail/`; destructors after an outer abort in `orphans.rs`; wakers that re-enter, panic or
 //! drop the scope in `user_code.rs`; the number of interleavings that a model explores in
 //! `loom-tests/`.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::{Future, pending};

@@ -1,9 +1,5 @@
 //! Where a scope stands: its parent is the innermost scope being polled at its first poll, and that
 //! ambient scope exists only while user code is polled or dropped (R22).
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 #![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 

@@ -1,10 +1,5 @@
 //! Races: the first success wins, the others are cancelled, each counted on its own scope, and have
 //! ended when the race returns.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a test is a user: tokio's tasks and clock are its tools"
-)]
-
 mod common;
 
 use std::future::{Future, pending, ready};

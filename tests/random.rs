@@ -123,7 +123,7 @@ async fn scoped(world: &Arc<World>, dice: &mut Dice, depth: u32) {
         inside.note(CancelScope::clone(&s));
         let mut dice = Dice::new(seed);
         let mut kept: Vec<Child<()>> = Vec::new();
-        for _ in 0..1 + dice.below(8) {
+        for _ in 0..=dice.below(8) {
             step(&inside, &mut dice, &s, &of_scope, &mut kept, depth).await;
         }
     });
@@ -207,13 +207,23 @@ async fn program(world: &Arc<World>, seed: u64) {
 }
 
 /// What was laid aside goes on if its scopes ended by themselves: it has until `end`. Orphans may lay
-/// aside more until they have ended.
+/// aside more until they have ended. What a program has tied into a knot (a child that awaits what
+/// awaits the child) is undone by a cancel.
 async fn finish(world: &World, end: impl AsyncFn()) {
     loop {
         while catch(umbel::drain()).await.is_err() {}
-        let Some(work) = world.pick_up() else { return };
+        let Some(work) = world.pick_up() else { break };
         let _ = catch(futures_util::future::select(Box::pin(end()), work)).await;
     }
+    let handles = world.handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    handles.iter().filter(|handle| !handle.is_finished()).for_each(CancelScope::cancel);
+    for _ in 0..1_000_000 {
+        if world.alive.load(Ordering::SeqCst) == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    while catch(umbel::drain()).await.is_err() {}
 }
 
 fn check(world: &World, seed: u64) {

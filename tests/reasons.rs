@@ -1,7 +1,5 @@
 //! Why something was cancelled: the first cause, kept once, with the flag (R8), and below a cancelled
 //! scope the cause at the nearest one on the way up (I24).
-#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
-
 mod common;
 
 use std::future::pending;

@@ -1,7 +1,5 @@
 //! Wakers, destructors and clones are the user's code: they run with no lock of ours held, may call
 //! back into the library, and may panic (R25).
-#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
-
 mod common;
 
 use std::future::{Future, pending};

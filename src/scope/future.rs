@@ -81,11 +81,12 @@ use crate::tree::{Closing, NodeRef, Site};
 ///
 /// // A deadline cancels the body and all children; no child outlives this line.
 /// let late = umbel::scope(async |s| {
-///     s.spawn(std::future::pending::<()>());
+///     let endless = s.spawn(std::future::pending::<()>());
+///     endless.await
 /// })
 /// .timeout(Duration::from_secs(2))
 /// .await;
-/// assert!(late.is_ok(), "a value wins: the body had returned; the child was cancelled");
+/// assert_eq!(late.unwrap_err().reason().kind(), umbel::Kind::Deadline);
 /// # }
 /// ```
 #[track_caller]
@@ -156,13 +157,19 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// [`deadline`](Self::deadline) set.
     ///
     /// The scope gives [`Cancelled`]; for a future that says `Elapsed`, see [`timeout`](crate::timeout).
+    ///
+    /// # Panics
+    ///
+    /// The scope's future panics when it is polled without a tokio runtime that has its time driver
+    /// enabled, as tokio's own timers do.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Limit::After(limit);
         self
     }
 
     /// As [`timeout`](Self::timeout), at a moment of tokio's clock. A moment in the past stops the
-    /// body at its first suspension. Replaces what was set before, sooner or later.
+    /// body at its first suspension. Replaces what was set before, sooner or later. Panics as that
+    /// does.
     pub fn deadline(mut self, at: impl Into<Instant>) -> Self {
         self.limit = Limit::At(at.into());
         self
@@ -174,7 +181,11 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// everything that was asked of it by then: if it is cancelled already, the body is never polled
     /// (R6).
     pub fn handle(&mut self) -> CancelScope {
-        CancelScope(self.run.early(self.site).clone())
+        let node = self.run.early(self.site).clone();
+        if let Some(name) = self.name.take() {
+            node.set_name(name);
+        }
+        CancelScope(node)
     }
 
     /// [`handle`](Self::handle), in the middle of a chain.

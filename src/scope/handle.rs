@@ -149,6 +149,9 @@ impl fmt::Debug for CancelScope {
 
 /// Waits until the scope that the caller is being polled in is cancelled: see
 /// [`CancelScope::cancelled`]. Outside every scope it waits for ever.
+///
+/// It waits on behalf of others: where the scope is cancelled already it is ready at once, and what
+/// follows it runs to its next suspension. To stop there, use [`checkpoint`](crate::checkpoint).
 pub fn cancelled() -> WaitCancelled {
     WaitCancelled { node: stack::innermost(), ticket: None }
 }

@@ -7,7 +7,6 @@ use std::task::Waker;
 use super::node::{Branch, Node};
 use super::{Attachment, TRUNK, Tree};
 use crate::ground::panics;
-use crate::ground::reason::Reason;
 
 /// Wakers are the user's code, and so are the destructors of what a node held. Transitions collect
 /// both here; the caller lets go of the lock and then [`run`](Self::run)s this.
@@ -20,8 +19,6 @@ use crate::ground::reason::Reason;
 #[must_use = "dropped under the lock, it would run code of the user's there"]
 pub(crate) struct Aftermath {
     wake: Option<Waker>,
-    /// Why the marks are made.
-    pub(super) cause: Option<Reason>,
     /// Not to be woken any more.
     spent: Option<Waker>,
     rest: Option<Box<Rest>>,

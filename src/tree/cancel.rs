@@ -50,11 +50,6 @@ impl Aftermath {
                         self.wake(state.node_mut(index).waker.take());
                     }
                     self.wake_watchers(state, index);
-                    if before.is_forsaken() {
-                        // It has no owner any more to write down the cause when it closes.
-                        let branch = state.below_mut(index);
-                        branch.reason = branch.reason.take().or_else(|| self.cause.clone());
-                    }
                 }
                 if !before.is_cancelled() || thorough {
                     self.note_sub(tree, state, index);
@@ -109,7 +104,6 @@ impl NodeRef {
             // Before the flag, under the lock: who sees the flag finds the cause (R8).
             std::mem::swap(&mut branch.reason, &mut reason);
         }
-        aftermath.cause.clone_from(&branch.reason);
         self.slot().count_cancel();
         let parent = state.node(self.index()).parent;
         if seeded!(ChargedToParent) && parent != TRUNK {
@@ -147,7 +141,6 @@ impl NodeRef {
         if slot.is_none() {
             std::mem::swap(slot, &mut reason);
         }
-        aftermath.cause.clone_from(slot);
         let before = self.slot().abandon();
         if !before.is_cancelled() {
             aftermath.wake_watchers(&mut state, self.index());

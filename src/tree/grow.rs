@@ -77,7 +77,6 @@ impl Tree {
         let mut aftermath = Aftermath::default();
         if cancelled {
             // The parent was cancelled before; a canceller that comes now finds `sub`.
-            aftermath.cause = below.up().and_then(NodeRef::reason);
             aftermath.enter(Arc::clone(below));
         }
         aftermath

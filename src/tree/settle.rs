@@ -54,7 +54,7 @@ impl Upwards {
             let mut aftermath = Aftermath::default();
             let mut state = node.tree().state.lock();
             if !node.word().is_closed() {
-                upwards = node.tree().close(&mut state, node.index(), None, &mut aftermath);
+                upwards = node.tree().close(&mut state, node.index(), &mut aftermath);
             }
             drop(state);
             aftermath.run();
@@ -85,7 +85,6 @@ impl NodeRef {
 
     #[inline]
     fn close_if_idle(&self) -> Closing {
-        let reason = self.reason_to_keep();
         let tree = self.tree();
         let mut aftermath = Aftermath::default();
         let mut state = tree.state.lock();
@@ -97,7 +96,7 @@ impl NodeRef {
             }
             panic = take_panic(&mut state, self.index());
         }
-        let upwards = tree.close(&mut state, self.index(), reason, &mut aftermath);
+        let upwards = tree.close(&mut state, self.index(), &mut aftermath);
         drop(state);
         upwards.go(aftermath);
         Closing::Closed(panic)
@@ -112,19 +111,15 @@ impl NodeRef {
         if let Some(panic) = panic {
             self.fail_above(Kind::ChildPanicked, Some(panic));
         }
-        let reason = self.reason_to_keep();
         // Before this node may turn into a zombie: its last child could end at once.
         let key = tree.prepare_for_zombie(self.index());
         let mut aftermath = Aftermath::default();
         let mut state = tree.state.lock();
         let mut surplus = key;
         let upwards = if state.live(self.index()) == 0 {
-            tree.close(&mut state, self.index(), reason, &mut aftermath)
+            tree.close(&mut state, self.index(), &mut aftermath)
         } else {
             self.slot().forsake();
-            if let Some(reason) = reason {
-                state.below_mut(self.index()).reason.get_or_insert(reason);
-            }
             let parent = state.node(self.index()).parent;
             surplus = count_zombie(&mut state, parent, key);
             Upwards::default()
@@ -139,14 +134,12 @@ impl NodeRef {
     #[inline]
     pub(crate) fn finish(&self) {
         let tree = self.tree();
-        let reason = self.reason_to_keep();
         let mut state = tree.state.lock();
         if !state.is_leaf(self.index()) {
             // From here on it may be closed by somebody else.
             self.slot().forsake();
-            let branch = state.below_mut(self.index());
-            branch.reason = branch.reason.take().or_else(|| reason.clone());
-            if let Some(sub) = branch.sub.clone() {
+            let sub = state.below(self.index()).and_then(|branch| branch.sub.clone());
+            if let Some(sub) = sub {
                 drop(state);
                 let ended = || Reason::at(Kind::ScopeEnded, self.site());
                 if sub.end_trunk(self.reason().unwrap_or_else(ended)) {
@@ -159,7 +152,7 @@ impl NodeRef {
             }
         }
         let mut aftermath = Aftermath::default();
-        let upwards = tree.close(&mut state, self.index(), reason, &mut aftermath);
+        let upwards = tree.close(&mut state, self.index(), &mut aftermath);
         drop(state);
         upwards.go(aftermath);
     }
@@ -173,25 +166,6 @@ impl NodeRef {
     /// Has nobody woken.
     pub(crate) fn unregister(&self) -> Option<Waker> {
         self.tree().state.lock().node_mut(self.index()).waker.take()
-    }
-
-    /// The reason that must be written down before this node loses its place: where it came from
-    /// may be gone by the time somebody asks.
-    #[inline]
-    fn reason_to_keep(&self) -> Option<Reason> {
-        let word = self.word();
-        // The usual case first: this is on the way of every child that ends.
-        if !word.is_inherited() || word.own() > 0 {
-            return None;
-        }
-        self.reason_of_inherited(word)
-    }
-
-    #[cold]
-    fn reason_of_inherited(&self, word: Word) -> Option<Reason> {
-        // For a leaf that nobody can ask it would be for nothing.
-        let asked_for = word.references() > 1 || word.role() != Role::Task;
-        asked_for.then(|| self.reason()).flatten()
     }
 }
 
@@ -212,14 +186,12 @@ impl Tree {
         self: &Arc<Self>,
         state: &mut State,
         index: u32,
-        reason: Option<Reason>,
         aftermath: &mut Aftermath,
     ) -> Upwards {
         let mut index = index;
-        let mut reason = reason;
         loop {
             let parent = state.node(index).parent;
-            let word = self.close_one(state, index, reason.take(), aftermath);
+            let word = self.close_one(state, index, aftermath);
             if !word.is_counted() {
                 return Upwards { unregister: None, close: self.above_trunk(state, parent) };
             }
@@ -262,36 +234,37 @@ impl Tree {
         self: &Arc<Self>,
         state: &mut State,
         index: u32,
-        reason: Option<Reason>,
         aftermath: &mut Aftermath,
     ) -> Word {
         if !state.is_leaf(index) {
-            self.hand_over_survivors(state, index, reason.as_ref(), aftermath);
+            self.hand_over_survivors(state, index, aftermath);
         }
         state.unlink(index);
         let (word, last) = self.table.word(index).close();
         if last {
             aftermath.drop_node(state.remove(index));
         } else {
-            Self::keep_for_handles(state, index, reason, aftermath);
+            self.keep_for_handles(state, index, word, aftermath);
         }
         word
     }
 
     /// Handles are left, and they keep what they may ask for: the first cause, and the name.
     fn keep_for_handles(
+        &self,
         state: &mut State,
         index: u32,
-        reason: Option<Reason>,
+        word: Word,
         aftermath: &mut Aftermath,
     ) {
+        if word.is_cancelled() {
+            // Where the cause came from may be gone by the time somebody asks.
+            let cause = self.cause(state, index);
+            state.below_mut(index).reason = cause;
+        }
         let node = state.node_mut(index);
         node.parent = NOWHERE;
-        let waker = node.waker.take();
-        aftermath.drop_waker(waker);
-        if let Some(reason) = reason {
-            state.below_mut(index).reason.get_or_insert(reason);
-        }
+        aftermath.drop_waker(node.waker.take());
         let Some(branch) = state.known_mut(index) else { return };
         if let Some(sub) = branch.sub.take() {
             aftermath.drop_tree(sub);
@@ -310,6 +283,23 @@ impl Tree {
         }
     }
 
+    /// The first cause at the nearest cancelled node on the way up, this one included (I24).
+    ///
+    /// The one place where two trees are locked at once: a lower one, and then one above it.
+    fn cause(&self, state: &State, index: u32) -> Option<Reason> {
+        let mut index = index;
+        loop {
+            let reason = state.below(index).and_then(|branch| branch.reason.clone());
+            if reason.is_some() {
+                return reason;
+            }
+            if index == TRUNK {
+                return self.up().and_then(NodeRef::reason);
+            }
+            index = state.node(index).parent;
+        }
+    }
+
     /// Scopes first polled below this node whose futures live on elsewhere (R23): handed to the next
     /// node up if this one ended by itself; cancelled with it if it was cancelled; cancelled if it
     /// was a whole task.
@@ -317,7 +307,6 @@ impl Tree {
         self: &Arc<Self>,
         state: &mut State,
         index: u32,
-        reason: Option<&Reason>,
         aftermath: &mut Aftermath,
     ) {
         let parent = state.node(index).parent;
@@ -326,22 +315,20 @@ impl Tree {
             if child == NONE {
                 return;
             }
-            state.unlink(child);
-            state.relink(child, parent);
-            // Whoever polls it next finds out anew where it stands.
-            self.table.word(child).ask_attention();
             let word = self.table.word(index).examine();
             let cause = if word.is_cancelled() {
-                let own = state.below(index).and_then(|branch| branch.reason.clone());
-                own.or_else(|| reason.cloned())
+                self.cause(state, index)
             } else if word.role() == Role::Scope || word.role() == Role::Graft {
                 None
             } else {
                 Some(Reason::at(Kind::ScopeEnded, state.node(index).site))
             };
+            state.unlink(child);
+            state.relink(child, parent);
+            // Whoever polls it next finds out anew where it stands.
+            self.table.word(child).ask_attention();
             match cause {
                 Some(cause) => {
-                    aftermath.cause = Some(cause.clone());
                     state.below_mut(child).reason.get_or_insert(cause);
                     aftermath.mark(self, state, child);
                     // It may wait for an ancestor to drop it, which will not come any more.
@@ -359,7 +346,7 @@ impl Tree {
     fn end_trunk(self: &Arc<Self>, reason: Reason) -> bool {
         let mut aftermath = Aftermath::default();
         let mut state = self.state.lock();
-        aftermath.cause = Some(state.trunk.reason.get_or_insert(reason).clone());
+        state.trunk.reason.get_or_insert(reason);
         aftermath.mark_below(self, &mut state, TRUNK);
         let busy = state.trunk.live > 0;
         state.trunk_is_zombie = busy;
