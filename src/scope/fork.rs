@@ -145,7 +145,7 @@ impl<F: Future> Forked<F> {
         let mut this = self.project();
         let mut value = value;
         let unasked =
-            if stack::node(this.place.as_ref()).is_shared() { None } else { value.take() };
+            if stack::node(this.place.as_ref()).word().is_unasked() { value.take() } else { None };
         let (_, dropped) = stack::within(this.place, || {
             panics::catch(|| {
                 let _unasked = unasked;

@@ -115,7 +115,7 @@ impl<F: Future> Spawned<F> {
         let mut value = value;
         // A value that nobody can ask for any more is dropped with the rest, before the scope returns.
         let unasked =
-            if stack::node(this.place.as_ref()).is_shared() { None } else { value.take() };
+            if stack::node(this.place.as_ref()).word().is_unasked() { value.take() } else { None };
         if needs_drop::<F>() || needs_drop::<F::Output>() {
             let (_, dropped) = stack::within(this.place, || {
                 panics::catch(|| {

@@ -101,7 +101,7 @@ impl NodeRef {
         let index = tree.place(&mut state, self.index(), site, role, 2).ok_or(Refusal::Full)?;
         state.below_mut(self.index()).live += 1;
         drop(state);
-        Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::counted(Arc::clone(tree), index)))
+        Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::asking(Arc::clone(tree), index)))
     }
 
     /// The tree for what this task opens: made now, at its first scope.

@@ -23,11 +23,19 @@ pub(crate) struct NodeRef {
 }
 
 const COUNTED: u64 = 1 << 32;
+/// This is the reference of a child's one handle, through which its value can be asked for.
+const ASKS: u64 = 1 << 33;
 
 impl NodeRef {
     /// Takes over a reference that was counted at birth.
     pub(super) fn counted(tree: Arc<Tree>, index: u32) -> Self {
         Self { tree, key: COUNTED | u64::from(index) }
+    }
+
+    /// As [`counted`](Self::counted); when this one is dropped, nobody wants the child's value any
+    /// more. Its clones do not ask.
+    pub(super) fn asking(tree: Arc<Tree>, index: u32) -> Self {
+        Self { tree, key: COUNTED | ASKS | u64::from(index) }
     }
 
     /// The owner's: stands for the place in the tree.
@@ -72,11 +80,6 @@ impl NodeRef {
         self.index() == other.index() && Arc::ptr_eq(&self.tree, &other.tree)
     }
 
-    /// Whether anybody but the owner could look at this node once it has closed.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.word().references() > 1
-    }
-
     /// Drops this reference. Returns the tree if that was the tree's last.
     pub(super) fn release(mut self) -> Option<Tree> {
         self.let_go();
@@ -89,7 +92,7 @@ impl NodeRef {
 
     #[inline]
     fn let_go(&mut self) {
-        if self.key & COUNTED != 0 && self.slot().drop_reference() {
+        if self.key & COUNTED != 0 && self.slot().drop_reference(self.key & ASKS != 0) {
             self.tree.recycle(self.index());
         }
     }

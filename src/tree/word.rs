@@ -17,6 +17,7 @@
 //! | ADRIFT     | the owner, when it is polled outside its parent, or again inside | under the lock |
 //! | ATTEND     | anybody with something for the owner's next poll           | under the lock; lifted by the owner |
 //! | FORSAKEN   | the owner, leaving while something below lives; never lifted | under the lock |
+//! | UNASKED    | the drop of the child's one handle; never lifted           | lock-free, with its reference |
 //! | own count  | a cancel addressed to this node; saturates (I1, I2)        | under the lock |
 //! | references | whoever clones or drops a [`NodeRef`](super::NodeRef)      | lock-free      |
 //!
@@ -59,6 +60,7 @@ const CLOSED: u64 = 1 << 6;
 const ADRIFT: u64 = 1 << 7;
 const ATTEND: u64 = 1 << 8;
 const FORSAKEN: u64 = 1 << 9;
+const UNASKED: u64 = 1 << 10;
 const OWN_SHIFT: u32 = 12;
 const OWN_ONE: u64 = 1 << OWN_SHIFT;
 const OWN_MAX: u64 = (1 << 24) - 1;
@@ -124,6 +126,11 @@ impl Word {
         self.0 & (FORSAKEN | CLOSED) == FORSAKEN
     }
 
+    /// Nobody can ask for the child's value any more.
+    pub(crate) fn is_unasked(self) -> bool {
+        self.0 & UNASKED != 0
+    }
+
     /// Whether the parent waits for this node: for every child, and for a scope without an owner.
     pub(crate) fn is_counted(self) -> bool {
         matches!(self.role(), Role::Task | Role::Fork) || self.is_forsaken()
@@ -156,6 +163,7 @@ impl fmt::Debug for Word {
             (ADRIFT, "ADRIFT"),
             (ATTEND, "ATTEND"),
             (FORSAKEN, "FORSAKEN"),
+            (UNASKED, "UNASKED"),
         ] {
             if self.0 & bit != 0 {
                 list.entry(&format_args!("{name}"));
@@ -317,12 +325,14 @@ impl AtomicWord {
         }
     }
 
-    /// Gives up one reference. Returns whether it was the last.
+    /// Gives up one reference, and says with it, if asked, that nobody wants the child's value: once
+    /// at most. Returns whether it was the last.
     #[must_use]
     #[inline]
-    pub(super) fn drop_reference(&self) -> bool {
+    pub(super) fn drop_reference(&self, unasked: bool) -> bool {
+        let flag = if unasked { UNASKED } else { 0 };
         // ORDERING: AcqRel: as in `close`.
-        let before = self.add(REF_ONE.wrapping_neg(), PUBLISH);
+        let before = self.add(flag.wrapping_sub(REF_ONE), PUBLISH);
         debug_assert!(before.references() > 0, "released too often: {before:?}");
         before.references() == 1
     }
@@ -357,6 +367,6 @@ mod tests {
         slot.init(Word::born(Role::Scope, false, 2));
         assert!(!slot.close().1, "a handle is left");
         assert!(slot.load().is_closed() && slot.load().is_closing());
-        assert!(slot.drop_reference(), "the handle was the last");
+        assert!(slot.drop_reference(false), "the handle was the last");
     }
 }
