@@ -113,10 +113,11 @@ impl<F: Future> Spawned<F> {
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
         let mut this = self.project();
         let mut value = value;
-        // A value that nobody can ask for any more is dropped with the rest, before the scope returns.
-        let unasked =
-            if stack::node(this.place.as_ref()).word().is_unasked() { value.take() } else { None };
         if needs_drop::<F>() || needs_drop::<F::Output>() {
+            // A value that nobody can ask for any more is dropped with the rest, before the scope
+            // returns.
+            let is_unasked = stack::node(this.place.as_ref()).word().is_unasked();
+            let unasked = if is_unasked { value.take() } else { None };
             let (_, dropped) = stack::within(this.place, || {
                 panics::catch(|| {
                     // Dropped when the body is, whatever that does.

@@ -46,8 +46,7 @@ impl Tree {
     ) -> Option<u32> {
         let inherited = self.is_effective(state, parent) && !seeded!(MissedAttach);
         let index = state.insert(parent, site)?;
-        self.table.reserve(index);
-        self.table.word(index).init(Word::born(role, inherited, references));
+        self.table.reserve(index).init(Word::born(role, inherited, references));
         Some(index)
     }
 

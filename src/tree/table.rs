@@ -31,15 +31,18 @@ impl Table {
         Self { near: std::array::from_fn(|_| AtomicWord::new()), far: OnceLock::new() }
     }
 
-    /// Makes room for `index`. Called under the tree's lock, before the index is given out.
+    /// The word of an index that is about to be given out, made if there is none. Called under the
+    /// tree's lock.
     #[inline]
-    pub(super) fn reserve(&self, index: u32) {
+    pub(super) fn reserve(&self, index: u32) -> &AtomicWord {
         if index < NEAR {
-            return;
+            return &self.near[index as usize];
         }
-        let (chunk, _) = place(index);
-        self.far.get_or_init(|| Box::new([const { OnceLock::new() }; CHUNKS]))[chunk]
-            .get_or_init(|| (0..NEAR << chunk).map(|_| AtomicWord::new()).collect());
+        let (chunk, offset) = place(index);
+        let far = self.far.get_or_init(|| Box::new([const { OnceLock::new() }; CHUNKS]));
+        let words =
+            far[chunk].get_or_init(|| (0..NEAR << chunk).map(|_| AtomicWord::new()).collect());
+        &words[offset]
     }
 
     /// The word of an index that was given out.
