@@ -32,6 +32,13 @@ impl Place {
         if self.0.index() == TRUNK { self.root() } else { &self.0 }
     }
 
+    /// The node of a scope's own place, which is never a trunk.
+    #[inline]
+    pub(crate) fn scope(&self) -> &NodeRef {
+        debug_assert_ne!(self.0.index(), TRUNK, "a scope stands at its own node");
+        &self.0
+    }
+
     #[cold]
     fn root(&self) -> &NodeRef {
         // INVARIANT: a trunk becomes a place in `at_home`, when a task's node has sprouted its tree.

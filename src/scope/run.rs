@@ -56,7 +56,7 @@ impl<T> Run<T> {
 
     #[inline]
     pub(super) fn node(&self) -> &NodeRef {
-        stack::node(self.place.as_ref())
+        self.place.as_ref().expect("a scope was polled after it had returned").scope()
     }
 
     /// Has the node wake whoever polls this future now (I5).
