@@ -67,15 +67,14 @@ impl Tree {
         let mut state = self.state.lock();
         let index = self.place(&mut state, parent, site, Role::Graft, 2);
         let index = index.expect("a task does not open four billion scopes at once");
+        let fresh = below.up.set(NodeRef::counted(Arc::clone(self), index)).is_ok();
+        debug_assert!(fresh, "a scope is polled for the first time once");
+        // From here on a canceller finds the tree below; and who is marked there finds the cause.
         state.below_mut(index).sub = Some(Arc::clone(below));
         drop(state);
-        let up = NodeRef::counted(Arc::clone(self), index);
-        let cancelled = up.word().is_cancelled();
-        let fresh = below.up.set(up).is_ok();
-        debug_assert!(fresh, "a scope is polled for the first time once");
         let mut aftermath = Aftermath::default();
-        if cancelled {
-            // The parent was cancelled before; a canceller that comes now finds `sub`.
+        if self.table.word(index).examine().is_cancelled() {
+            // The parent was cancelled before.
             aftermath.enter(Arc::clone(below));
         }
         aftermath
