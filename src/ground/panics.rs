@@ -49,6 +49,16 @@ pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)
 }
 
+/// Keeps a panic if it is the first: that one is resumed. Gives a later one back, to be discarded with
+/// no lock held.
+pub(crate) fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
+    if slot.is_some() {
+        return Some(panic);
+    }
+    *slot = Some(panic);
+    None
+}
+
 /// Drops a payload that nobody is to see: the first panic is the one that is resumed. The panic
 /// hook has reported this one. A payload whose own destructor panics is stopped here.
 pub(crate) fn discard(payload: Payload) {

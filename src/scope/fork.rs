@@ -9,11 +9,10 @@ use std::task::{Context, Poll, Waker};
 use pin_project_lite::pin_project;
 
 use super::child::{Child, Outcome};
-use super::erased;
 use super::wake_key::WakeKey;
+use super::{child_body, erased};
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
-use crate::ground::reason::Kind;
 use crate::ground::sync::Lock;
 use crate::tree::{NodeRef, Role, Site};
 
@@ -112,19 +111,8 @@ impl<F: Future> Future for Forked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if stack::node(this.place.as_ref()).peek().is_cancelled() {
-            return self.end(None);
-        }
-        let (_, polled) = stack::within(this.place, || {
-            panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
-        });
-        match polled {
-            Ok(Some(Poll::Ready(value))) => return self.end(Some(value)),
-            Ok(_) => {}
-            Err(panic) => {
-                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
-                return self.end(None);
-            }
+        if let Poll::Ready(value) = child_body::poll(this.place, this.body.as_mut(), cx) {
+            return self.end(value);
         }
         let key = WakeKey::of(cx.waker());
         if *this.key != key {
@@ -140,24 +128,10 @@ impl<F: Future> Future for Forked<F> {
 }
 
 impl<F: Future> Forked<F> {
-    /// The child has ended: drops its body, tells the scope, and delivers its value.
+    /// The child has ended: its handle gets the value last.
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<()> {
-        let mut this = self.project();
-        let mut value = value;
-        let unasked =
-            if stack::node(this.place.as_ref()).word().is_unasked() { value.take() } else { None };
-        let (_, dropped) = stack::within(this.place, || {
-            panics::catch(|| {
-                let _unasked = unasked;
-                this.body.set(None);
-            })
-        });
-        if let Some(place) = this.place.take() {
-            if let Err(panic) = dropped {
-                place.node().fail_above(Kind::ChildPanicked, Some(panic));
-            }
-            place.node().finish();
-        }
+        let this = self.project();
+        let value = child_body::end(this.place, this.body, value);
         this.slot.fill(value);
         Poll::Ready(())
     }

@@ -256,7 +256,7 @@ where
             })
         });
         if let Err(panic) = polled {
-            this.run.node().fail(Kind::ChildPanicked, Some(panic));
+            this.run.node().fail(panic);
         }
         if this.run.outcome.is_some() {
             return Poll::Ready(());
@@ -378,7 +378,7 @@ where
             });
             if let Err(panic) = polled {
                 // Not a fork's own panic, which it catches: a waker's, say.
-                this.run.node().fail(Kind::ChildPanicked, Some(panic));
+                this.run.node().fail(panic);
             }
         }
         this.run.poll_timer(this.site, cx);
@@ -424,7 +424,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
             body.and(panics::catch(|| drop(start))).and(panics::catch(|| drop(forks)))
         });
         if let Err(panic) = dropped {
-            this.run.node().fail(Kind::ChildPanicked, Some(panic));
+            this.run.node().fail(panic);
         }
     }
 

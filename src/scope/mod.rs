@@ -1,6 +1,7 @@
 //! Floor 3: scopes as futures, and everything a scope owns.
 
 mod child;
+mod child_body;
 mod drain;
 mod erased;
 mod fork;

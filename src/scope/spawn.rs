@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::mem::needs_drop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
 use super::child::{Child, Outcome};
+use super::child_body;
 use crate::context::stack::{self, Place};
-use crate::ground::panics;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
@@ -80,19 +79,8 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
-        if stack::node(this.place.as_ref()).peek().is_cancelled() {
-            return self.end(None);
-        }
-        let (_, polled) = stack::within(this.place, || {
-            panics::catch(|| this.body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
-        });
-        match polled {
-            Ok(Some(Poll::Ready(value))) => return self.end(Some(value)),
-            Ok(_) => {}
-            Err(panic) => {
-                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
-                return self.end(None);
-            }
+        if let Poll::Ready(value) = child_body::poll(this.place, this.body.as_mut(), cx) {
+            return self.end(value);
         }
         if !*this.registered {
             drop(stack::node(this.place.as_ref()).register(cx.waker()));
@@ -108,31 +96,10 @@ impl<F: Future> Future for Spawned<F> {
 }
 
 impl<F: Future> Spawned<F> {
-    /// The child has ended: drops its body, and then tells the scope (I17).
     #[inline]
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
-        let mut this = self.project();
-        let mut value = value;
-        if needs_drop::<F>() || needs_drop::<F::Output>() {
-            // A value that nobody can ask for any more is dropped with the rest, before the scope
-            // returns.
-            let is_unasked = stack::node(this.place.as_ref()).word().is_unasked();
-            let unasked = if is_unasked { value.take() } else { None };
-            let (_, dropped) = stack::within(this.place, || {
-                panics::catch(|| {
-                    // Dropped when the body is, whatever that does.
-                    let _unasked = unasked;
-                    this.body.set(None);
-                })
-            });
-            if let Err(panic) = dropped {
-                stack::node(this.place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
-            }
-        }
-        if let Some(place) = this.place.take() {
-            place.node().finish();
-        }
-        Poll::Ready(value)
+        let this = self.project();
+        Poll::Ready(child_body::end(this.place, this.body, value))
     }
 
     /// Dropped before it had ended: its runtime was shut down.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::aftermath::Aftermath;
-use super::node::{Branch, NONE, State};
-use super::word::Role;
+use super::node::{NONE, State};
+use super::word::{Role, Word};
 use super::{NodeRef, TRUNK, Tree};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
@@ -21,6 +21,17 @@ impl Aftermath {
         self.rest().frontier.push(tree);
     }
 
+    /// A node has been cancelled that was in state `before`: tells whoever watches it, and marks what is
+    /// below it, unless that has been done.
+    fn spread_from(&mut self, tree: &Arc<Tree>, state: &mut State, index: u32, before: Word) {
+        if !before.is_cancelled() {
+            self.wake_watchers(state, index);
+        }
+        if !before.is_cancelled() || state.is_propagating() {
+            self.mark_below(tree, state, index);
+        }
+    }
+
     /// Marks the node itself as cancelled from above, and what is below it.
     pub(super) fn mark(&mut self, tree: &Arc<Tree>, state: &mut State, index: u32) {
         self.mark_list(tree, state, index, false);
@@ -29,7 +40,7 @@ impl Aftermath {
     /// Marks all that hangs below `index` in this tree, and notes the trees further down.
     pub(super) fn mark_below(&mut self, tree: &Arc<Tree>, state: &mut State, index: u32) {
         self.note_sub(tree, state, index);
-        let first = state.below(index).map_or(NONE, Branch::first);
+        let first = state.first(index);
         if first != NONE {
             self.mark_list(tree, state, first, true);
         }
@@ -37,7 +48,7 @@ impl Aftermath {
 
     /// Marks a node, and its siblings if asked, and all below, with an explicit stack (R26).
     fn mark_list(&mut self, tree: &Arc<Tree>, state: &mut State, first: u32, siblings: bool) {
-        let thorough = state.in_flight > 0 && !seeded!(EarlyReturn);
+        let thorough = state.is_propagating();
         let mut stack = Vec::new();
         let mut index = first;
         loop {
@@ -53,10 +64,8 @@ impl Aftermath {
                 }
                 if !before.is_cancelled() || thorough {
                     self.note_sub(tree, state, index);
-                    if let Some(branch) = state.below(index) {
-                        if branch.first() != NONE {
-                            stack.push(branch.first());
-                        }
+                    if state.first(index) != NONE {
+                        stack.push(state.first(index));
                     }
                 }
                 index = if siblings || index != first { state.next(index) } else { NONE };
@@ -68,7 +77,7 @@ impl Aftermath {
         }
     }
 
-    pub(super) fn wake_watchers(&mut self, state: &mut State, index: u32) {
+    fn wake_watchers(&mut self, state: &mut State, index: u32) {
         if let Some(rare) = state.known_mut(index).and_then(|branch| branch.rare.as_mut()) {
             self.wake_all(rare.watchers.take());
         }
@@ -110,15 +119,10 @@ impl NodeRef {
             tree.table.word(parent).count_cancel();
         }
         if !before.is_closed() {
-            if !before.is_cancelled() {
-                if !seeded!(ForgottenWake) {
-                    aftermath.wake(state.node_mut(self.index()).waker.take());
-                }
-                aftermath.wake_watchers(&mut state, self.index());
+            if !before.is_cancelled() && !seeded!(ForgottenWake) {
+                aftermath.wake(state.node_mut(self.index()).waker.take());
             }
-            if !before.is_cancelled() || (state.in_flight > 0 && !seeded!(EarlyReturn)) {
-                aftermath.mark_below(tree, &mut state, self.index());
-            }
+            aftermath.spread_from(tree, &mut state, self.index(), before);
         }
         drop(state);
         aftermath.run();
@@ -142,12 +146,7 @@ impl NodeRef {
             std::mem::swap(slot, &mut reason);
         }
         let before = self.slot().abandon();
-        if !before.is_cancelled() {
-            aftermath.wake_watchers(&mut state, self.index());
-        }
-        if !before.is_cancelled() || (state.in_flight > 0 && !seeded!(EarlyReturn)) {
-            aftermath.mark_below(tree, &mut state, self.index());
-        }
+        aftermath.spread_from(tree, &mut state, self.index(), before);
         drop(state);
         aftermath.run();
         drop(reason);
@@ -162,8 +161,7 @@ impl NodeRef {
             return;
         }
         state.below_mut(self.index()).deadline = deadline;
-        self.slot().ask_attention();
-        aftermath.wake(state.node_mut(self.index()).waker.take());
+        self.tree().ask_owner(&mut state, self.index(), &mut aftermath);
         self.tree().retime_below(&mut state, self.index(), &mut aftermath);
         drop(state);
         aftermath.run();
@@ -171,15 +169,21 @@ impl NodeRef {
 }
 
 impl Tree {
+    /// Asks a node's owner to look again, and wakes it.
+    pub(super) fn ask_owner(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
+        self.table.word(index).ask_attention();
+        aftermath.wake(state.node_mut(index).waker.take());
+    }
+
     /// Asks a node, and every scope below, to look again whether its deadline is now the nearest.
     pub(super) fn retime(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
         if state.below(index).is_some_and(|branch| branch.deadline.is_some()) {
-            self.table.word(index).ask_attention();
-            aftermath.wake(state.node_mut(index).waker.take());
+            self.ask_owner(state, index, aftermath);
         }
         self.retime_below(state, index, aftermath);
     }
 
+    /// As [`retime`](Self::retime), without the node itself; with an explicit stack (R26).
     pub(super) fn retime_below(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
         let mut stack = vec![index];
         while let Some(index) = stack.pop() {
@@ -190,8 +194,7 @@ impl Tree {
             let mut child = branch.first();
             while child != NONE {
                 if state.below(child).is_some_and(|branch| branch.deadline.is_some()) {
-                    self.table.word(child).ask_attention();
-                    aftermath.wake(state.node_mut(child).waker.take());
+                    self.ask_owner(state, child, aftermath);
                 }
                 stack.push(child);
                 child = state.next(child);

@@ -11,12 +11,11 @@ use crate::ground::reason::{Kind, Reason};
 impl NodeRef {
     /// The body of this scope panicked: its own failure policy cancels it, and the first panic is
     /// kept for its owner to resume.
-    pub(crate) fn fail(&self, kind: Kind, panic: Option<Payload>) {
-        let later = panic.and_then(|panic| {
-            let mut state = self.tree().state.lock();
-            keep_first(&mut state.below_mut(self.index()).rare_mut().panic, panic)
-        });
-        self.cancel(|| Reason::at(kind, self.site()));
+    pub(crate) fn fail(&self, panic: Payload) {
+        let mut state = self.tree().state.lock();
+        let later = panics::keep_first(&mut state.below_mut(self.index()).rare_mut().panic, panic);
+        drop(state);
+        self.cancel(|| Reason::at(Kind::ChildPanicked, self.site()));
         later.into_iter().for_each(panics::discard);
     }
 
@@ -51,7 +50,7 @@ impl NodeRef {
             let word = tree.table.word(index).examine();
             if word.role() == Role::Scope && !word.is_abandoned() {
                 let later = panic.take().and_then(|panic| {
-                    keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
+                    panics::keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
                 });
                 tree.table.word(index).add_reference();
                 return Offer::Taken { scope: NodeRef::counted(Arc::clone(tree), index), later };
@@ -68,15 +67,6 @@ enum Offer {
     Taken { scope: NodeRef, later: Option<Payload> },
     /// Nobody in this tree; the node above it may know.
     Ask(Option<NodeRef>),
-}
-
-/// The first panic is the one that is resumed; the panic hook has reported the others.
-fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {
-    if slot.is_some() {
-        return Some(panic);
-    }
-    *slot = Some(panic);
-    None
 }
 
 /// The panic that the owner of a node has to resume.

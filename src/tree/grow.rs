@@ -118,9 +118,10 @@ impl NodeRef {
         let mut aftermath = Aftermath::default();
         let mut state = self.tree().state.lock();
         if !self.word().is_closed() {
-            self.slot().ask_attention();
             if wake {
-                aftermath.wake(state.node_mut(self.index()).waker.take());
+                self.tree().ask_owner(&mut state, self.index(), &mut aftermath);
+            } else {
+                self.slot().ask_attention();
             }
         }
         drop(state);

@@ -13,6 +13,7 @@ use slab::Slab;
 use super::{Attachment, Site, Tree};
 use crate::ground::panics::Payload;
 use crate::ground::reason::Reason;
+use crate::ground::seeded;
 use crate::ground::waiters::Waiters;
 
 /// No node: the end of a list, or no branch.
@@ -153,7 +154,7 @@ impl State {
 
     /// Hangs an unlinked node under another parent.
     pub(super) fn relink(&mut self, index: u32, parent: u32) {
-        let next = self.below(parent).map_or(NONE, Branch::first);
+        let next = self.first(parent);
         let node = self.node_mut(index);
         (node.parent, node.next) = (parent, next);
         if next != NONE {
@@ -178,6 +179,17 @@ impl State {
     #[inline]
     pub(super) fn node_mut(&mut self, index: u32) -> &mut Node {
         &mut self.nodes[index as usize]
+    }
+
+    /// Whether a canceller has marked nodes here and is still on its way below.
+    pub(super) fn is_propagating(&self) -> bool {
+        self.in_flight > 0 && !seeded!(EarlyReturn)
+    }
+
+    /// The first node below another, or `NONE`.
+    #[inline]
+    pub(super) fn first(&self, index: u32) -> u32 {
+        self.below(index).map_or(NONE, Branch::first)
     }
 
     #[inline]
@@ -243,7 +255,7 @@ mod tests {
     use std::panic::Location;
 
     fn children(state: &State, parent: u32) -> Vec<u32> {
-        let first = state.below(parent).map_or(NONE, Branch::first);
+        let first = state.first(parent);
         std::iter::successors((first != NONE).then_some(first), |&index| {
             Some(state.next(index)).filter(|&next| next != NONE)
         })

@@ -39,18 +39,8 @@ pub(super) fn unregister(key: Option<usize>) {
 
 /// A panic that no scope is left to resume: kept for whoever drains.
 pub(super) fn panicked(payload: Payload) {
-    let mut register = REGISTER.lock();
-    let later = match &register.panic {
-        None => {
-            register.panic = Some(payload);
-            None
-        }
-        Some(_) => Some(payload),
-    };
-    drop(register);
-    if let Some(later) = later {
-        panics::discard(later);
-    }
+    let later = panics::keep_first(&mut REGISTER.lock().panic, payload);
+    later.into_iter().for_each(panics::discard);
 }
 
 /// The trees in which orphans live.

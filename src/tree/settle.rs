@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use super::aftermath::Aftermath;
 use super::fail::take_panic;
-use super::node::{Branch, NONE, NOWHERE, State};
+use super::node::{NONE, NOWHERE, State};
 use super::word::{Role, Word};
 use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
 use crate::ground::panics::Payload;
@@ -36,7 +36,7 @@ struct Upwards {
 }
 
 impl Upwards {
-    /// Wakes and drops what is left to, and carries on above, tree by tree, with no two locks held.
+    /// Wakes and drops what is left to, and carries on above, tree by tree.
     #[inline]
     fn go(self, aftermath: Aftermath) {
         aftermath.run();
@@ -311,7 +311,7 @@ impl Tree {
     ) {
         let parent = state.node(index).parent;
         loop {
-            let child = state.below(index).map_or(NONE, Branch::first);
+            let child = state.first(index);
             if child == NONE {
                 return;
             }

@@ -1,6 +1,7 @@
 //! The bare tree: admission, the end of children, scopes that are dropped.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use loom::sync::atomic::Ordering;
 use loom::thread;
@@ -84,12 +85,7 @@ fn last_child_against_completion() {
         }
         one.join().unwrap();
         two.join().unwrap();
-        if at_once {
-            return "at once";
-        }
-        assert_eq!(bell.rings(), 1, "the last one wakes, and only the last");
-        assert!(owner.try_close(&waker));
-        "woken"
+        woken_if_it_waited(at_once, &bell, &owner, &waker)
     });
 }
 
@@ -117,12 +113,7 @@ fn last_child_against_drop() {
         }
         finisher.join().unwrap();
         assert!(inner.is_closed() && inner.count() == 0);
-        if at_once {
-            return "at once";
-        }
-        assert_eq!(bell.rings(), 1);
-        assert!(outer_owner.try_close(&waker));
-        "woken"
+        woken_if_it_waited(at_once, &bell, &outer_owner, &waker)
     });
 }
 
@@ -143,11 +134,17 @@ fn task_end_against_its_orphaned_child() {
         one.join().unwrap();
         two.join().unwrap();
         assert!(scope.is_closed() && task_handle.is_closed());
-        if at_once {
-            return "at once";
-        }
-        assert_eq!(bell.rings(), 1);
-        assert!(outer_owner.try_close(&waker));
-        "woken"
+        woken_if_it_waited(at_once, &bell, &outer_owner, &waker)
     });
+}
+
+/// How a scope came to close that wanted to before everything below had ended: if it had to wait, it
+/// is woken once, by the last to end, and closes then.
+fn woken_if_it_waited(at_once: bool, bell: &Bell, owner: &Owner, waker: &Waker) -> &'static str {
+    if at_once {
+        return "at once";
+    }
+    assert_eq!(bell.rings(), 1, "the last one wakes, and only the last");
+    assert!(owner.try_close(waker));
+    "woken"
 }

@@ -1,0 +1,62 @@
+//! What a spawned and a forked child have in common: how the body is polled, and how it ends.
+
+use std::future::Future;
+use std::mem::needs_drop;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::context::stack::{self, Place};
+use crate::ground::panics;
+use crate::ground::reason::Kind;
+
+/// Polls the body in its place. Ready when the child has come to its end: with a value, or, when it
+/// is cancelled or has panicked, without one.
+#[inline]
+pub(super) fn poll<F: Future>(
+    place: &mut Option<Place>,
+    mut body: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    if stack::node(place.as_ref()).peek().is_cancelled() {
+        return Poll::Ready(None);
+    }
+    let (_, polled) = stack::within(place, || {
+        panics::catch(|| body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
+    });
+    match polled {
+        Ok(Some(Poll::Ready(value))) => Poll::Ready(Some(value)),
+        Ok(_) => Poll::Pending,
+        Err(panic) => {
+            stack::node(place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
+            Poll::Ready(None)
+        }
+    }
+}
+
+/// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask
+/// for it; else that is dropped with the rest, before the scope returns.
+#[inline]
+pub(super) fn end<F: Future>(
+    place: &mut Option<Place>,
+    mut body: Pin<&mut Option<F>>,
+    mut value: Option<F::Output>,
+) -> Option<F::Output> {
+    if needs_drop::<F>() || needs_drop::<F::Output>() {
+        let is_unasked = stack::node(place.as_ref()).word().is_unasked();
+        let unasked = if is_unasked { value.take() } else { None };
+        let (_, dropped) = stack::within(place, || {
+            panics::catch(|| {
+                // Dropped when the body is, whatever that does.
+                let _unasked = unasked;
+                body.set(None);
+            })
+        });
+        if let Err(panic) = dropped {
+            stack::node(place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
+        }
+    }
+    if let Some(place) = place.take() {
+        place.node().finish();
+    }
+    value
+}
