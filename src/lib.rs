@@ -20,11 +20,13 @@ mod race;
 
 pub use context::checkpoint::{check, checkpoint};
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
-pub use ground::reason::{Kind, Reason};
+pub use ground::reason::{Kind, Reason, Unfinished};
+pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
-    CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Spawner, Timeout, WaitCancelled,
-    cancelled, drain, orphans, scope, timeout,
+    CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Shield, ShieldUnbounded,
+    Spawner, Stopped, Timeout, WaitCancelled, WaitStopping, cancelled, drain, orphans, scope,
+    shield, shield_unbounded, stopping, timeout,
 };
 
 /// The running task. See [`task::current`].

@@ -24,13 +24,14 @@ impl Owner {
     /// A scope in a tree of its own.
     pub fn root() -> (Self, Node) {
         let (owner, handle) =
-            Tree::unowned(Host::current()).open(TRUNK, std::panic::Location::caller());
+            Tree::unowned(Host::current()).open(TRUNK, Role::Scope, std::panic::Location::caller());
         (Self(owner), Node(handle))
     }
 
     /// A task's first scope: in a tree of its own below this node.
     pub fn open_in_task(&self) -> (Self, Node) {
-        let (owner, handle) = self.0.sprout().open(TRUNK, std::panic::Location::caller());
+        let (owner, handle) =
+            self.0.sprout().open(TRUNK, Role::Scope, std::panic::Location::caller());
         (Self(owner), Node(handle))
     }
 
@@ -53,13 +54,14 @@ impl Owner {
 
     pub fn drop_early(self) {
         self.0.abandon();
-        self.0.release_scope();
+        let _ = self.0.release_scope();
     }
 }
 
 impl Node {
     pub fn open(&self) -> (Owner, Node) {
-        let (owner, handle) = self.0.tree().open(self.0.index(), std::panic::Location::caller());
+        let (owner, handle) =
+            self.0.tree().open(self.0.index(), Role::Scope, std::panic::Location::caller());
         (Owner(owner), Node(handle))
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::ground::runtime::Host;
 use crate::ground::sync::static_local;
-use crate::tree::{NodeRef, Role, Site, TRUNK, Tree};
+use crate::tree::{NodeRef, Part, Role, Site, TRUNK, Tree};
 
 /// Where somebody stands: the node below which scopes are opened there. For a task that has a tree of
 /// its own that is the trunk of the tree.
@@ -30,6 +30,11 @@ impl Place {
     #[inline]
     pub(crate) fn node(&self) -> &NodeRef {
         if self.0.index() == TRUNK { self.root() } else { &self.0 }
+    }
+
+    /// Whether a shield is active in what is polled here.
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.0.is_shielded(Part::Whole)
     }
 
     /// The node of a scope's own place, which is never a trunk.
@@ -104,6 +109,12 @@ fn look<T>(look: impl FnOnce(&mut Place) -> T) -> Option<T> {
     Some(result)
 }
 
+/// The innermost scope, or the child, if that has not opened one. A shield is neither: what is in it
+/// belongs to the scope around it.
+pub(crate) fn scope() -> Option<NodeRef> {
+    innermost()?.nearest(|word| word.role() != Role::Shield)
+}
+
 /// The node of the innermost place.
 pub(crate) fn innermost() -> Option<NodeRef> {
     look(|place| place.node().clone())
@@ -117,12 +128,17 @@ pub(crate) fn is_cancelled() -> bool {
 
 /// The node of the task that is being polled: the nearest child, spawned or forked.
 pub(crate) fn task() -> Option<NodeRef> {
-    innermost()?.nearest(|word| matches!(word.role(), Role::Task | Role::Fork))
+    innermost()?.nearest(|word| word.role().is_child())
 }
 
 /// Whether the caller is polled by `node`, directly or not.
 pub(crate) fn is_within(node: &NodeRef) -> bool {
     innermost().is_some_and(|innermost| innermost.is_polled_by(node))
+}
+
+/// Whether the caller is polled by the parent of `node`, directly or not.
+pub(crate) fn is_within_parent_of(node: &NodeRef) -> bool {
+    node.parent().is_none_or(|parent| is_within(&parent))
 }
 
 /// Whether `node` is polled by its own parent right now.
@@ -142,11 +158,11 @@ pub(crate) fn has_cancelled_ancestor(node: &NodeRef) -> bool {
 /// Opens a scope in the innermost place; outside every scope, in a tree that nobody owns. Gives the
 /// owner's reference, one for the handle, and the mark of the place.
 #[inline]
-pub(crate) fn open(site: Site) -> (NodeRef, NodeRef, Mark) {
-    match at_home(|tree, parent| tree.open(parent, site)) {
+pub(crate) fn open(role: Role, site: Site) -> (NodeRef, NodeRef, Mark) {
+    match at_home(|tree, parent| tree.open(parent, role, site)) {
         Some(((owner, handle), mark)) => (owner, handle, mark),
         None => {
-            let (owner, handle) = Tree::unowned(Host::current()).open(TRUNK, site);
+            let (owner, handle) = Tree::unowned(Host::current()).open(TRUNK, role, site);
             (owner, handle, Mark::OUTSIDE)
         }
     }
@@ -169,7 +185,7 @@ pub(crate) fn graft(site: Site, below: &Arc<Tree>) -> Mark {
 fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
     look(|place| {
         let Place(at) = place;
-        if at.index() != TRUNK && at.word().role() == Role::Task {
+        if at.index() != TRUNK && at.word().role().is_task() {
             // The first scope of this task: now it needs a tree.
             *at = NodeRef::trunk(at.sprout());
         }

@@ -27,11 +27,13 @@ pub enum Defect {
     EarlyReturn,
     /// The last handle recycles a slot that the scope still uses.
     EarlyRecycle,
+    /// A canceller marks what is below a shield.
+    IgnoredShield,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -42,6 +44,7 @@ impl Defect {
         Self::LastCause,
         Self::EarlyReturn,
         Self::EarlyRecycle,
+        Self::IgnoredShield,
     ];
 }
 

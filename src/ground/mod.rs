@@ -8,6 +8,7 @@ pub(crate) mod panics;
 pub(crate) mod reason;
 pub(crate) mod runtime;
 pub(crate) mod sync;
+pub(crate) mod unhandled;
 pub(crate) mod waiters;
 
 /// Whether a seeded defect is switched on: a constant `false` outside the models.

@@ -27,6 +27,8 @@ pub enum Kind {
     Shutdown,
     /// The process received a signal.
     Signal,
+    /// It was asked to stop, and was not done when the grace was over.
+    Stopped,
 }
 
 impl fmt::Display for Kind {
@@ -40,6 +42,7 @@ impl fmt::Display for Kind {
             Self::Abandoned => "the scope's future was dropped",
             Self::Shutdown => "the runtime is gone",
             Self::Signal => "a signal was received",
+            Self::Stopped => "it was asked to stop, and the grace is over",
         })
     }
 }
@@ -70,6 +73,46 @@ struct Inner {
     message: Option<Cow<'static, str>>,
     location: &'static Location<'static>,
     task: Option<TaskId>,
+    unfinished: Vec<Unfinished>,
+}
+
+/// A child that was still running when the grace of a soft stop was over. Its `Display` names it.
+///
+/// See [`Reason::unfinished`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    name: Option<Cow<'static, str>>,
+    location: &'static Location<'static>,
+}
+
+impl Unfinished {
+    pub(crate) fn new(
+        name: Option<Cow<'static, str>>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self { name, location }
+    }
+
+    /// The name that the child was given.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where it was started.
+    #[must_use]
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "\"{}\" ", name.escape_debug())?;
+        }
+        write!(f, "({})", self.location)
+    }
 }
 
 impl Reason {
@@ -101,7 +144,16 @@ impl Reason {
         message: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
     ) -> Self {
-        Self(Arc::new(Inner { kind, message, location, task: TaskId::current() }))
+        let task = TaskId::current();
+        Self(Arc::new(Inner { kind, message, location, task, unfinished: Vec::new() }))
+    }
+
+    /// The same reason, and what it cut.
+    pub(crate) fn with_unfinished(mut self, unfinished: Vec<Unfinished>) -> Self {
+        if !unfinished.is_empty() {
+            Arc::make_mut(&mut self.0).unfinished = unfinished;
+        }
+        self
     }
 
     /// What sort of cause it was.
@@ -127,6 +179,13 @@ impl Reason {
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
         self.0.task
+    }
+
+    /// The children that had not ended when the grace of a soft stop was over, and so were cut off by
+    /// this cancellation. Empty for every other cause.
+    #[must_use]
+    pub fn unfinished(&self) -> &[Unfinished] {
+        &self.0.unfinished
     }
 
     /// Whether two handles show one and the same request, and not merely equal ones.
@@ -162,7 +221,12 @@ impl fmt::Display for Reason {
         if let Some(task) = inner.task {
             write!(f, ", in task {task}")?;
         }
-        f.write_str(")")
+        f.write_str(")")?;
+        for (n, unfinished) in inner.unfinished.iter().enumerate() {
+            f.write_str(if n == 0 { "; not done in time: " } else { ", " })?;
+            unfinished.fmt(f)?;
+        }
+        Ok(())
     }
 }
 

@@ -60,6 +60,7 @@ impl<T> Child<T> {
     ) -> Self {
         let reason = match refusal {
             Refusal::Cancelled => scope.reason(),
+            Refusal::Stopping => scope.stop_reason(),
             Refusal::Closed | Refusal::Full => None,
         };
         let reason = reason.unwrap_or_else(|| Reason::at(Kind::ScopeEnded, site));

@@ -17,7 +17,7 @@ pub(super) fn poll<F: Future>(
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
-    if stack::node(place.as_ref()).peek().is_cancelled() {
+    if must_stop(place.as_ref()) {
         return Poll::Ready(None);
     }
     let (_, polled) = stack::within(place, || {
@@ -31,6 +31,17 @@ pub(super) fn poll<F: Future>(
             Poll::Ready(None)
         }
     }
+}
+
+/// Whether the child is cancelled, and no shield in it keeps it (R10).
+#[inline]
+pub(super) fn must_stop(place: Option<&Place>) -> bool {
+    stack::node(place).peek().is_cancelled() && !is_shielded(place)
+}
+
+#[cold]
+fn is_shielded(place: Option<&Place>) -> bool {
+    place.is_some_and(Place::is_shielded)
 }
 
 /// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::ground::panics;
 use crate::ground::waiters::Ticket;
-use crate::tree::{Role, Rows, orphans as register};
+use crate::tree::{Rows, orphans as register};
 
 /// Waits until no orphan is left.
 ///
@@ -52,7 +52,7 @@ pub fn drain() -> Drain {
 pub fn orphans() -> usize {
     let trees = register::trees();
     let rows = trees.iter().flat_map(Rows::of_tree);
-    rows.filter(|row| matches!(row.word.role(), Role::Task | Role::Fork)).count()
+    rows.filter(|row| row.word.role().is_child()).count()
 }
 
 /// The future of [`drain`].

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::ground::sync::Lock;
-use crate::tree::{Attachment, NodeRef};
+use crate::tree::{Attachment, NodeRef, Shelf};
 
 /// A forked child, ready to be polled.
 pub(super) type Fork<'env> = Pin<Box<dyn Future<Output = ()> + Send + 'env>>;
@@ -42,8 +42,8 @@ impl Parcel {
 struct Inbox(Lock<Option<Vec<Parcel>>>);
 
 fn inbox_of(any: Attachment) -> Arc<Inbox> {
-    // INVARIANT: nothing else is attached to a node.
-    any.downcast().expect("what hangs on a scope is its inbox")
+    // INVARIANT: nothing else is put on this shelf.
+    any.downcast().expect("what hangs there is the scope's inbox")
 }
 
 /// Posts a fork to the future of a scope. Gives it back if that future is gone.
@@ -52,7 +52,7 @@ fn inbox_of(any: Attachment) -> Arc<Inbox> {
 /// invariant, and only the `ScopeFuture<'env>` of the node makes one.
 pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'env>> {
     let make = || -> Attachment { Arc::new(Inbox(Lock::new(Some(Vec::new())))) };
-    let Some(inbox) = node.attachment(make).map(inbox_of) else { return Err(fork) };
+    let Some(inbox) = node.attachment(Shelf::Forks, make).map(inbox_of) else { return Err(fork) };
     match &mut *inbox.0.lock() {
         Some(parcels) => parcels.push(Parcel::pack(fork)),
         None => return Err(fork),
@@ -67,7 +67,7 @@ pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'e
 /// The caller is the `ScopeFuture<'env>` that owns `node`, with the `'env` that it gave to the
 /// `Scope<'env>` of this node.
 pub(super) unsafe fn collect<'env>(node: &NodeRef) -> Vec<Fork<'env>> {
-    let Some(inbox) = node.known_attachment().map(inbox_of) else { return Vec::new() };
+    let Some(inbox) = node.known_attachment(Shelf::Forks).map(inbox_of) else { return Vec::new() };
     let parcels = inbox.0.lock().as_mut().map(std::mem::take).unwrap_or_default();
     // SAFETY: what the caller promises: the forks were posted with this `'env`.
     parcels.into_iter().map(|parcel| unsafe { parcel.unpack() }).collect()
@@ -81,9 +81,9 @@ pub(super) unsafe fn collect<'env>(node: &NodeRef) -> Vec<Fork<'env>> {
 pub(super) unsafe fn close<'env>(node: &NodeRef) -> Vec<Fork<'env>> {
     // A fork may have been counted and not posted yet: it must find the box closed, not missing.
     let any = if node.is_busy() {
-        node.attachment(|| -> Attachment { Arc::new(Inbox(Lock::new(None))) })
+        node.attachment(Shelf::Forks, || -> Attachment { Arc::new(Inbox(Lock::new(None))) })
     } else {
-        node.known_attachment()
+        node.known_attachment(Shelf::Forks)
     };
     let Some(inbox) = any.map(inbox_of) else { return Vec::new() };
     let parcels = inbox.0.lock().take().unwrap_or_default();

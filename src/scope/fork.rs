@@ -120,7 +120,7 @@ impl<F: Future> Future for Forked<F> {
             *this.key = key;
         }
         // I5: as for spawned children.
-        if stack::node(this.place.as_ref()).peek().is_cancelled() {
+        if child_body::must_stop(this.place.as_ref()) {
             return self.end(None);
         }
         Poll::Pending

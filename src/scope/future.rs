@@ -12,30 +12,29 @@
 //! The outer future is polled before the inner one, so that the outermost cancelled scope absorbs
 //! without any protocol among them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use pin_project_lite::pin_project;
 
+use super::begin::Begin;
 use super::erased::{self, Fork};
-use super::handle::CancelScope;
+use super::finalize::{self, Finalizer};
+use super::options::Options;
 use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
 use super::wake_key::WakeKey;
 use crate::context::stack::{self, Place};
-use crate::context::time;
 use crate::ground::error::Cancelled;
-use crate::ground::panics;
+use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::Host;
 use crate::ground::seeded;
-use crate::tree::{Closing, NodeRef, Site};
+use crate::tree::{Closing, NodeRef, Part, Role, Site, Word};
 
 /// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
 /// before everything started in it has ended.
@@ -95,7 +94,7 @@ where
     B: FnOnce(Scope<'env>) -> F,
     F: Future,
 {
-    ScopeFuture::new(Some(body), None, Location::caller())
+    ScopeFuture::new(Some(body), None, Role::Scope, Location::caller())
 }
 
 /// The type of a body that is there already, and need not be made.
@@ -103,24 +102,19 @@ pub(crate) type Plain<F> = fn(Scope<'static>) -> F;
 
 /// A scope around a future that does not ask for the handle.
 pub(crate) fn around<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
-    ScopeFuture::new(None, Some(future), site)
+    ScopeFuture::new(None, Some(future), Role::Scope, site)
 }
 
-/// When a scope has to be done.
-#[derive(Clone, Copy, Debug)]
-enum Limit {
-    None,
-    /// Counted from the first poll.
-    After(Duration),
-    At(Instant),
+/// As [`around`], and what is cancelled above does not reach it (R10).
+pub(super) fn shielded<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
+    ScopeFuture::new(None, Some(future), Role::Shield, site)
 }
 
 pin_project! {
     /// The future of a [`scope`](fn@crate::scope). Options are set on it before it is awaited.
     #[must_use = "a scope does nothing until it is awaited"]
     pub struct ScopeFuture<'env, B, F: Future> {
-        limit: Limit,
-        name: Option<Cow<'static, str>>,
+        options: Options,
         site: Site,
         // What makes the body, if it is not there yet; taken at the first poll.
         start: Option<B>,
@@ -128,6 +122,8 @@ pin_project! {
         body: Option<F>,
         run: Run<F::Output>,
         forks: Option<Box<FuturesUnordered<Fork<'env>>>>,
+        // The finalizer that is running.
+        finalizer: Option<Finalizer>,
     }
 
     impl<'env, B, F: Future> PinnedDrop for ScopeFuture<'env, B, F> {
@@ -138,60 +134,25 @@ pin_project! {
 }
 
 impl<B, F: Future> ScopeFuture<'_, B, F> {
-    fn new(start: Option<B>, body: Option<F>, site: Site) -> Self {
-        Self { limit: Limit::None, name: None, site, start, body, run: Run::new(), forks: None }
-    }
-
-    /// Gives the scope a name, for pictures, reasons and logs. Shown escaped, so any text will do.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Cancels the scope when `limit` has passed since its first poll, with reason
-    /// [`Kind::Deadline`]. The nearest deadline on the way up is in force (R20); a limit that is
-    /// longer than an enclosing one arms no timer.
-    ///
-    /// The deadline is looked at when the body suspends, so a body that is ready at once wins even
-    /// over a zero limit. A limit of thirty years or more is thirty years. Replaces what
-    /// [`deadline`](Self::deadline) set.
-    ///
-    /// The scope gives [`Cancelled`]; for a future that says `Elapsed`, see [`timeout`](crate::timeout).
-    ///
-    /// # Panics
-    ///
-    /// The scope's future panics when it is polled without a tokio runtime that has its time driver
-    /// enabled, as tokio's own timers do.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.limit = Limit::After(limit);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a moment of tokio's clock. A moment in the past stops the
-    /// body at its first suspension. Replaces what was set before, sooner or later. Panics as that
-    /// does.
-    pub fn deadline(mut self, at: impl Into<Instant>) -> Self {
-        self.limit = Limit::At(at.into());
-        self
-    }
-
-    /// A handle to the scope, before it is awaited.
-    ///
-    /// Until the first poll the scope has no parent; then it joins the one it is polled in, with
-    /// everything that was asked of it by then: if it is cancelled already, the body is never polled
-    /// (R6).
-    pub fn handle(&mut self) -> CancelScope {
-        let node = self.run.early(self.site).clone();
-        if let Some(name) = self.name.take() {
-            node.set_name(name);
+    pub(super) fn new(start: Option<B>, body: Option<F>, role: Role, site: Site) -> Self {
+        Self {
+            options: Options::new(),
+            site,
+            start,
+            body,
+            run: Run::new(role),
+            forks: None,
+            finalizer: None,
         }
-        CancelScope(node)
     }
 
-    /// [`handle`](Self::handle), in the middle of a chain.
-    pub fn with_handle(mut self) -> (Self, CancelScope) {
-        let handle = self.handle();
-        (self, handle)
+    pub(super) fn options_mut(&mut self) -> &mut Options {
+        &mut self.options
+    }
+
+    /// The node of a scope that is addressed before its first poll.
+    pub(super) fn early(&mut self) -> &NodeRef {
+        self.run.early(self.site)
     }
 
     /// Asks the scope to stop, from outside and by its owner. Before the first poll it will then never
@@ -214,7 +175,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
 
 impl<'env, B, F> Future for ScopeFuture<'env, B, F>
 where
-    B: FnOnce(Scope<'env>) -> F,
+    B: Begin<'env, F>,
     F: Future,
 {
     type Output = Result<F::Output, Cancelled>;
@@ -229,14 +190,14 @@ where
 
 impl<'env, B, F> ScopeFuture<'env, B, F>
 where
-    B: FnOnce(Scope<'env>) -> F,
+    B: Begin<'env, F>,
     F: Future,
 {
     /// Steps 1 to 4. Ready when there is an outcome.
     #[inline]
     fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let handle = if self.run.is_open { None } else { Some(self.as_mut().open()) };
-        if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
+        if !self.node().peek().is_calm() && self.as_mut().must_stop() {
             return self.stop(cx);
         }
         let mut this = self.as_mut().project();
@@ -245,7 +206,7 @@ where
             panics::catch(|| {
                 if let Some(handle) = handle {
                     if let Some(start) = this.start.take() {
-                        this.body.set(Some(start(Scope::new(handle))));
+                        this.body.set(Some(start.begin(Scope::new(handle))));
                     }
                 }
                 let Some(body) = this.body.as_mut().as_pin_mut() else { return };
@@ -256,8 +217,9 @@ where
             })
         });
         if let Err(panic) = polled {
-            this.run.node().fail(panic);
+            self.as_mut().body_panicked(panic);
         }
+        let this = self.as_mut().project();
         if this.run.outcome.is_some() {
             return Poll::Ready(());
         }
@@ -274,10 +236,22 @@ where
             if self.node().peek().is_calm() || seeded!(LostRecheck) {
                 return Poll::Pending;
             }
-            if self.as_mut().look().is_cancelled() {
+            if self.as_mut().must_stop() {
                 return self.stop(cx);
             }
+            if self.node().peek().is_cancelled() && self.as_mut().stay(cx) {
+                return Poll::Pending;
+            }
         }
+    }
+
+    /// Cancelled, and kept by a shield (R10): has itself woken all the same, for forks, for deadlines,
+    /// and for a shield that is carried away. Returns whether there is nothing to attend to.
+    #[cold]
+    fn stay(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let run = self.project().run;
+        run.register(cx);
+        !run.node().peek().must_attend()
     }
 
     /// The first poll: finds the parent. Gives the handle for the body.
@@ -294,28 +268,25 @@ where
                 (place, handle)
             }
             None => {
-                let (owner, handle, beneath) = stack::open(this.site);
+                let (owner, handle, beneath) = stack::open(this.run.role, this.site);
                 this.run.beneath = beneath;
                 (Place::of(owner), handle)
             }
         };
-        if let Some(name) = this.name.take() {
-            handle.set_name(name);
-        }
-        match *this.limit {
-            Limit::None => {}
-            Limit::After(limit) => handle.set_deadline(Some(time::after(limit))),
-            Limit::At(at) => handle.set_deadline(Some(at)),
-        }
+        this.options.apply(&handle);
         this.run.place = Some(place);
         handle
     }
 
-    /// The scope is cancelled: drops the body and the forks (dropped, not left where they are: they
-    /// may hold what somebody else's clean-up waits for). Ready if this scope absorbs.
+    /// The scope is cancelled, and nothing shields its body: drops it, and the forks that are not
+    /// shielded themselves (dropped, not left where they are: they may hold what somebody else's
+    /// clean-up waits for). Ready if this scope absorbs.
     #[cold]
     fn stop(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.as_mut().drop_body();
+        if self.forks.is_some() {
+            self.as_mut().poll_forks_and_timer(cx);
+        }
         let this = self.project();
         let node = this.run.node();
         if node.peek().is_inherited() && stack::has_cancelled_ancestor(node) {
@@ -329,7 +300,7 @@ where
         Poll::Ready(())
     }
 
-    /// The body is over: waits for what still lives below, and closes.
+    /// The body is over: waits for what still lives below, runs the finalizers, and closes.
     fn drain(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<F::Output, Cancelled>> {
         loop {
             if !self.node().peek().is_calm() && self.as_mut().look().is_cancelled() {
@@ -337,6 +308,14 @@ where
             }
             if self.forks.is_some() || self.run.timer.is_some() {
                 self.as_mut().poll_forks_and_timer(cx);
+            }
+            if self.finalizer.is_some() && self.as_mut().poll_finalizer(cx).is_pending() {
+                let run = self.as_mut().project().run;
+                run.register(cx);
+                if run.node().peek().must_attend() {
+                    continue;
+                }
+                return Poll::Pending;
             }
             let this = self.as_mut().project();
             this.run.key = WakeKey::NONE;
@@ -357,10 +336,12 @@ where
                         },
                     );
                 }
+                Closing::Finalize(finalizer) => *this.finalizer = Some(finalize::unpack(finalizer)),
                 Closing::Waiting => {
                     let word = this.run.node().peek();
                     let has_forks = this.forks.as_ref().is_some_and(|forks| !forks.is_empty());
-                    if !(word.must_attend() || word.is_cancelled() && has_forks) {
+                    let must_cull = word.is_cancelled() && has_forks && !this.run.culled;
+                    if !(word.must_attend() || must_cull) {
                         return Poll::Pending;
                     }
                 }
@@ -381,7 +362,24 @@ where
                 this.run.node().fail(panic);
             }
         }
-        this.run.poll_timer(this.site, cx);
+        this.run.poll_timer(cx);
+    }
+
+    /// Polls the running finalizer in the scope's place. A shield of its own protects it (R16).
+    #[cold]
+    fn poll_finalizer(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let Some(finalizer) = this.finalizer else { return Poll::Ready(()) };
+        let (_, polled) =
+            stack::within(&mut this.run.place, || panics::catch(|| finalizer.as_mut().poll(cx)));
+        match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => {}
+            // The others run all the same.
+            Err(panic) => this.run.node().fail(panic),
+        }
+        *this.finalizer = None;
+        Poll::Ready(())
     }
 }
 
@@ -390,39 +388,53 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         self.run.node()
     }
 
-    /// Looks at what the node's word asks for, and gives the state then.
+    /// Looks at what the node's word asks for, and says whether the body has to go (steps 1 and 2).
     #[cold]
-    fn look(self: Pin<&mut Self>) -> crate::tree::Word {
+    fn must_stop(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        let run = this.run;
-        // Whoever set a mark may have taken the waker out.
-        run.key = WakeKey::NONE;
-        if run.node().peek().must_attend() {
-            run.node().attended();
-            run.find_place(run.beneath);
-            run.retime();
-            // SAFETY: this future owns the node and gave it a `Scope<'env>` of its own `'env`.
-            #[expect(unsafe_code, reason = "see `erased`")]
-            let new: Vec<Fork<'env>> = unsafe { erased::collect(run.node()) };
-            if !new.is_empty() {
-                this.forks.get_or_insert_default().extend(new);
-            }
-        }
-        run.node().peek()
+        // What `look` needs of it: written out, because a shield is asked about afterwards.
+        let word = look(this.run, this.forks);
+        word.is_cancelled() && !this.run.node().is_shielded(Part::Body)
     }
 
-    /// Drops the body and the forks, inside the scope (R22), and sees to their panics.
+    /// Looks at what the node's word asks for, and gives the state then.
+    #[cold]
+    fn look(self: Pin<&mut Self>) -> Word {
+        let this = self.project();
+        look(this.run, this.forks)
+    }
+
+    /// What is left of a body that has panicked is dropped, and never polled again.
+    #[cold]
+    fn body_panicked(mut self: Pin<&mut Self>, panic: Payload) {
+        self.node().fail(panic);
+        self.as_mut().drop_body();
+    }
+
+    /// Drops the body and the forks, inside the scope (R22), and sees to their panics. Forks in which a
+    /// shield is active are kept: they end when that does.
     fn drop_body(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.run.timer = None;
         if this.body.is_none() && this.forks.is_none() && this.start.is_none() {
             return;
         }
-        let (start, forks) = (this.start.take(), this.forks.take());
+        let keeps_forks = this.run.culled || this.run.node().may_have_shields();
+        let (start, mut forks) = (this.start.take(), this.forks.take());
+        let kept = if keeps_forks { forks.take() } else { None };
         let (_, dropped) = stack::within(&mut this.run.place, || {
             let body = panics::catch(|| this.body.set(None));
             body.and(panics::catch(|| drop(start))).and(panics::catch(|| drop(forks)))
         });
+        if let Some(kept) = kept {
+            if this.run.culled {
+                *this.forks = Some(kept);
+            } else {
+                // In a new set all are polled once: who is not shielded finds that it is cancelled.
+                *this.forks = Some(Box::new(kept.into_iter().collect()));
+            }
+        }
+        this.run.culled = true;
         if let Err(panic) = dropped {
             this.run.node().fail(panic);
         }
@@ -442,15 +454,22 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
             // SAFETY: as in `look`.
             #[expect(unsafe_code, reason = "see `erased`")]
             let unposted: Vec<Fork<'env>> = unsafe { erased::close(this.run.node()) };
+            let forks = this.forks.take();
             let (_, dropped) = stack::within(&mut this.run.place, || {
-                panics::catch(|| drop(outcome)).and(panics::catch(|| drop(unposted)))
+                panics::catch(|| drop(outcome))
+                    .and(panics::catch(|| drop(unposted)))
+                    .and(panics::catch(|| drop(forks)))
             });
             if let Err(panic) = dropped {
                 this.run.node().fail_above(Kind::ChildPanicked, Some(panic));
             }
             self.as_mut().drop_body();
-            if let Some(place) = self.as_mut().project().run.place.take() {
-                place.node().release_scope();
+            let this = self.as_mut().project();
+            if this.run.role == Role::Shield && !stack::is_within_parent_of(this.run.node()) {
+                this.run.node().wake_protected();
+            }
+            if let Some(place) = this.run.place.take() {
+                finalize::leave(place, this.finalizer.take());
             }
         });
         if let Err(panic) = settled {
@@ -459,11 +478,26 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
     }
 }
 
+/// Attends to what the node's owner was asked to, and gives the node's state then.
+fn look<'env, T>(run: &mut Run<T>, forks: &mut Option<Box<FuturesUnordered<Fork<'env>>>>) -> Word {
+    // Whoever set a mark may have taken the waker out.
+    run.key = WakeKey::NONE;
+    if run.node().peek().must_attend() {
+        run.node().attended();
+        run.find_place(run.beneath);
+        run.retime();
+        // SAFETY: this future owns the node and gave it a `Scope<'env>` of its own `'env`.
+        #[expect(unsafe_code, reason = "see `erased`")]
+        let new: Vec<Fork<'env>> = unsafe { erased::collect(run.node()) };
+        if !new.is_empty() {
+            forks.get_or_insert_default().extend(new);
+        }
+    }
+    run.node().peek()
+}
+
 impl<B, F: Future> fmt::Debug for ScopeFuture<'_, B, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopeFuture")
-            .field("name", &self.name)
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
+        f.debug_struct("ScopeFuture").field("options", &self.options).finish_non_exhaustive()
     }
 }

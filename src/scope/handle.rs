@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::picture::Picture;
-use crate::context::stack;
+use crate::context::{stack, time};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::waiters::Ticket;
 use crate::tree::NodeRef;
@@ -39,7 +40,7 @@ impl CancelScope {
     /// Nothing outside every scope (R22).
     #[must_use]
     pub fn current() -> Option<Self> {
-        stack::innermost().map(Self)
+        stack::scope().map(Self)
     }
 
     /// Asks this scope to stop: counts one request on it, and makes it and everything below it, in
@@ -50,8 +51,8 @@ impl CancelScope {
     /// request is counted, and that is all.
     #[track_caller]
     pub fn cancel(&self) {
-        let location = std::panic::Location::caller();
-        self.0.cancel(|| Reason::at(Kind::Explicit, location));
+        let location = Location::caller();
+        self.request(|| Reason::at(Kind::Explicit, location));
     }
 
     /// [`cancel`](Self::cancel), saying why. The first reason is kept; later ones are counted and
@@ -59,7 +60,84 @@ impl CancelScope {
     #[track_caller]
     pub fn cancel_with(&self, reason: impl Into<Reason>) {
         let reason = reason.into();
-        self.0.cancel(|| reason);
+        self.request(|| reason);
+    }
+
+    /// Cancels, or, if the scope has a grace and is not cancelled yet, asks to stop.
+    fn request(&self, reason: impl FnOnce() -> Reason) {
+        match self.0.grace() {
+            None => {
+                self.0.cancel(reason);
+            }
+            Some(grace) => self.soften(reason(), grace),
+        }
+    }
+
+    fn soften(&self, reason: Reason, grace: Duration) {
+        if let Err(reason) = self.0.stop(reason, time::after(grace)) {
+            // Cancelled already: nothing can be softened any more.
+            self.0.cancel(|| reason);
+        } else if grace.is_zero() {
+            self.0.end_grace();
+        }
+    }
+
+    /// Asks this scope to stop by itself: from now on it takes no more children, and
+    /// [`stopping`](fn@crate::stopping) is ready everywhere below it. What has not ended when `grace` has
+    /// passed is cancelled, with kind [`Kind::Stopped`], and named in the
+    /// [`Reason`](Reason::unfinished) (R17). As soon as body and children have ended the scope returns:
+    /// the grace is a limit, not a wait.
+    ///
+    /// The request counts when the grace is over; a scope that was done by then has not been cancelled.
+    /// When the scope is asked again, the earlier end of the two is in force. On a scope that is
+    /// cancelled already this is one more request to it; on one that has ended it does nothing.
+    ///
+    /// What is returned waits for the end of the scope, and need not be awaited.
+    ///
+    /// # Panics
+    ///
+    /// Not this call; but the scope's future, when it is polled without a tokio runtime that has its
+    /// time driver enabled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use std::time::Duration;
+    ///
+    /// let (server, handle) = umbel::scope(async |s| {
+    ///     s.named("stubborn").spawn(std::future::pending::<()>());
+    ///     s.spawn(async { umbel::stopping().await });
+    /// })
+    /// .with_handle();
+    /// let stop = async { handle.stop(Duration::from_secs(5)).await };
+    /// let (served, stopped) = tokio::join!(server, stop);
+    /// // The body had returned, so its value stands; and what was cut is named.
+    /// assert!(served.is_ok());
+    /// assert_eq!(stopped.unwrap().unfinished()[0].name(), Some("stubborn"));
+    /// # }
+    /// ```
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "the request is the point, not the waiting")]
+    pub fn stop(&self, grace: Duration) -> Stopped {
+        self.soften(Reason::at(Kind::Stopped, Location::caller()), grace);
+        Stopped { node: self.0.clone(), ticket: None }
+    }
+
+    /// Whether the scope, or one above it, was asked to stop, or is cancelled.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.is_stopping()
+    }
+
+    /// Waits until the scope, or one above it, is asked to stop or is cancelled, and gives the reason;
+    /// or until it has ended without, and gives nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: dropping it only stops the waiting.
+    pub fn stopping(&self) -> WaitStopping {
+        WaitStopping { node: Some(self.0.clone()), ticket: None }
     }
 
     /// How many requests were addressed to this very scope: by hand, by its deadline, by its own
@@ -181,6 +259,111 @@ impl Drop for WaitCancelled {
         if let Some(node) = &self.node {
             node.stop_watching(self.ticket.take());
         }
+    }
+}
+
+/// Waits until the scope that the caller is polled in, or one above it, is asked to stop: see
+/// [`CancelScope::stopping`]. Outside every scope it waits for ever.
+///
+/// For loops that serve: they take no more work, finish what they have, and return.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// use std::time::Duration;
+/// use tokio::time::sleep;
+///
+/// let rounds = umbel::scope(async |s| {
+///     let serving = s.spawn(async {
+///         let mut rounds = 0;
+///         loop {
+///             tokio::select! {
+///                 _ = umbel::stopping() => return rounds,
+///                 () = sleep(Duration::from_secs(1)) => rounds += 1,
+///             }
+///         }
+///     });
+///     sleep(Duration::from_millis(3_500)).await;
+///     s.stop(Duration::from_secs(10));
+///     serving.await.unwrap()
+/// })
+/// .await
+/// .unwrap();
+/// assert_eq!(rounds, 3);
+/// # }
+/// ```
+pub fn stopping() -> WaitStopping {
+    WaitStopping { node: stack::innermost(), ticket: None }
+}
+
+/// The future of [`stopping`](fn@crate::stopping) and of [`CancelScope::stopping`].
+#[must_use = "a future does nothing until it is awaited"]
+pub struct WaitStopping {
+    /// Nothing outside every scope.
+    node: Option<NodeRef>,
+    ticket: Option<Ticket>,
+}
+
+impl Future for WaitStopping {
+    type Output = Option<Reason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
+        let this = &mut *self;
+        match &this.node {
+            Some(node) if node.watch_stop(&mut this.ticket, cx.waker()) => {
+                Poll::Ready(node.stop_reason())
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for WaitStopping {
+    fn drop(&mut self) {
+        if let Some(node) = &self.node {
+            node.stop_watching_stop(self.ticket.take());
+        }
+    }
+}
+
+impl fmt::Debug for WaitStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WaitStopping(..)")
+    }
+}
+
+/// Waits for the end of a scope that was asked to stop: see [`CancelScope::stop`].
+///
+/// Gives nothing if all had ended within the grace, and otherwise the reason of the cancellation, in
+/// which what was cut is named. It need not be awaited: the scope stops all the same.
+pub struct Stopped {
+    node: NodeRef,
+    ticket: Option<Ticket>,
+}
+
+impl Future for Stopped {
+    type Output = Option<Reason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Reason>> {
+        let this = &mut *self;
+        if this.node.watch_end(&mut this.ticket, cx.waker()) {
+            Poll::Ready(this.node.reason())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.node.stop_watching_stop(self.ticket.take());
+    }
+}
+
+impl fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopped(..)")
     }
 }
 

@@ -82,6 +82,8 @@ fn draw(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
         Role::Task => "task",
         Role::Fork => "fork",
         Role::Graft => "link",
+        Role::Shield => "shield",
+        Role::Service => "service",
     })?;
     if let Some(name) = &row.name {
         // Escaped: a name is the user's text, and this goes to terminals.

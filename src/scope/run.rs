@@ -4,9 +4,9 @@ use std::task::Context;
 
 use super::wake_key::WakeKey;
 use crate::context::stack::{self, Mark, Place};
-use crate::context::time::Timer;
-use crate::ground::reason::{Kind, Reason};
-use crate::tree::{NodeRef, Site, TRUNK, Tree};
+use crate::context::time::{self, Timer};
+use crate::ground::reason::Reason;
+use crate::tree::{NodeRef, Role, Site, TRUNK, Tree};
 
 /// How the body ended.
 pub(super) enum Outcome<T> {
@@ -29,10 +29,14 @@ pub(super) struct Run<T> {
     pub(super) outcome: Option<Outcome<T>>,
     /// This scope's own deadline was the first cause.
     pub(super) fired: bool,
+    /// Cancelled, and the forks that are not shielded have been dropped.
+    pub(super) culled: bool,
+    /// A scope, or a shield.
+    pub(super) role: Role,
 }
 
 impl<T> Run<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(role: Role) -> Self {
         Self {
             is_open: false,
             place: None,
@@ -41,6 +45,8 @@ impl<T> Run<T> {
             timer: None,
             outcome: None,
             fired: false,
+            culled: false,
+            role,
         }
     }
 
@@ -48,7 +54,7 @@ impl<T> Run<T> {
     /// tree of its own, that joins the parent's later.
     pub(super) fn early(&mut self, site: Site) -> &NodeRef {
         let place = self.place.get_or_insert_with(|| {
-            let (owner, _handle) = Tree::early().open(TRUNK, site);
+            let (owner, _handle) = Tree::early().open(TRUNK, self.role, site);
             Place::of(owner)
         });
         place.node()
@@ -77,6 +83,10 @@ impl<T> Run<T> {
         let adrift = !stack::is_in_place(self.node());
         if self.node().peek().is_adrift() != adrift {
             self.node().set_adrift(adrift);
+            if adrift && self.node().may_have_shields() {
+                // Somebody above may have stayed for the sake of a shield that is here now.
+                self.node().wake_protected();
+            }
         }
     }
 
@@ -87,7 +97,7 @@ impl<T> Run<T> {
         self.timer = wanted.map(Timer::at);
     }
 
-    pub(super) fn poll_timer(&mut self, site: Site, cx: &mut Context<'_>) {
+    pub(super) fn poll_timer(&mut self, cx: &mut Context<'_>) {
         let Some(timer) = &mut self.timer else { return };
         // With its waker in place a timer needs no poll, only a look.
         let elapsed = if self.key == WakeKey::of(cx.waker()) {
@@ -100,7 +110,9 @@ impl<T> Run<T> {
             // This very poll goes on to look: nobody need be woken.
             self.key = WakeKey::NONE;
             drop(self.node().unregister());
-            self.fired = self.node().cancel(|| Reason::at(Kind::Deadline, site));
+            self.fired = self.node().come_due(time::now(), time::after);
+            // Softened: the grace has an end of its own.
+            self.retime();
         }
     }
 }

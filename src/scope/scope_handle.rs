@@ -6,11 +6,12 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
+use std::time::Duration;
 
 use super::child::Child;
 use super::handle::CancelScope;
-use super::{fork, spawn};
-use crate::tree::NodeRef;
+use super::{finalize, fork, spawn};
+use crate::tree::{NodeRef, Role};
 
 /// A scope as its body sees it: a [`CancelScope`] that can also start children.
 ///
@@ -19,7 +20,7 @@ use crate::tree::NodeRef;
 /// outlive it. What the body itself creates can be moved into children, not borrowed by them.
 #[derive(Clone)]
 pub struct Scope<'env> {
-    handle: CancelScope,
+    pub(super) handle: CancelScope,
     /// Invariant: a fork must live as long as the future that will poll it believes.
     env: PhantomData<fn(&'env ()) -> &'env ()>,
 }
@@ -53,7 +54,7 @@ impl<'env> Scope<'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn::spawn(&self.handle.0, None, Location::caller(), future)
+        spawn::spawn(&self.handle.0, Role::Task, None, Location::caller(), future)
     }
 
     /// Starts a child that is polled in place, by the scope's own future, and may borrow (`'env`).
@@ -87,6 +88,91 @@ impl<'env> Scope<'env> {
         F::Output: Send + 'env,
     {
         fork::fork::<F>(&self.handle.0, None, Location::caller(), future)
+    }
+
+    /// Starts a child that serves the others: it is cancelled when the body and all ordinary children
+    /// have ended (R15), so it may run for ever. Otherwise as [`spawn`](Self::spawn); a service that
+    /// panics fails the scope like any child.
+    ///
+    /// While the services are on their way to the end, nothing more is admitted to the scope.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use std::time::Duration;
+    ///
+    /// umbel::scope(async |s| {
+    ///     s.service(async {
+    ///         loop {
+    ///             tokio::time::sleep(Duration::from_secs(1)).await; // and send a heartbeat
+    ///         }
+    ///     });
+    ///     tokio::time::sleep(Duration::from_secs(3)).await; // the work
+    /// })
+    /// .await
+    /// .unwrap();
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn service<F>(&self, future: F) -> Child<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawn::spawn(&self.handle.0, Role::Service, None, Location::caller(), future)
+    }
+
+    /// Has `cleanup` run when the body is over and all children have ended, before the scope returns
+    /// (R16): whatever happens to the scope, also when its future is dropped (R18).
+    ///
+    /// Finalizers run one after another, the last one first. Each is a [`shield`](crate::shield) of its
+    /// own: a cancellation does not stop it, only `limit` does, counted from its start. All are run, even
+    /// if some panic; the first panic is resumed by the scope's future. A finalizer that its limit has
+    /// cut off is reported: see [`set_unhandled_hook`](crate::set_unhandled_hook).
+    ///
+    /// When the scope's future is dropped half way, its finalizers run on the scope's runtime, and the
+    /// nearest enclosing scope waits for them as it does for children; without one,
+    /// [`drain`](crate::drain) does. On a scope that has ended a finalizer runs at once, in that way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use std::time::Duration;
+    /// use tokio::{sync::mpsc, time::sleep};
+    ///
+    /// let (log, mut written) = mpsc::unbounded_channel();
+    /// let outcome = umbel::scope(async |s| {
+    ///     let goodbye = log.clone();
+    ///     s.defer(Duration::from_secs(5), async move {
+    ///         sleep(Duration::from_millis(20)).await;
+    ///         goodbye.send("said goodbye").unwrap();
+    ///     });
+    ///     s.cancel();
+    ///     std::future::pending::<()>().await
+    /// })
+    /// .await;
+    /// assert!(outcome.is_err());
+    /// assert_eq!(written.try_recv().unwrap(), "said goodbye");
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn defer<F>(&self, limit: Duration, cleanup: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        finalize::defer(&self.handle.0, Some(limit), Location::caller(), cleanup);
+    }
+
+    /// As [`defer`](Self::defer), for as long as it takes. If `cleanup` never ends, neither does the
+    /// scope.
+    #[track_caller]
+    pub fn defer_unbounded<F>(&self, cleanup: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        finalize::defer(&self.handle.0, None, Location::caller(), cleanup);
     }
 
     /// Gives the next child a name, for pictures, reasons and logs.
@@ -137,8 +223,8 @@ impl fmt::Debug for Scope<'_> {
 #[derive(Debug)]
 #[must_use = "a name starts nothing: call `spawn` or `fork` on it"]
 pub struct Named<'s, 'env> {
-    scope: &'s Scope<'env>,
-    name: Cow<'static, str>,
+    pub(super) scope: &'s Scope<'env>,
+    pub(super) name: Cow<'static, str>,
 }
 
 impl<'env> Named<'_, 'env> {
@@ -149,7 +235,18 @@ impl<'env> Named<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn::spawn(&self.scope.handle.0, Some(self.name), Location::caller(), future)
+        spawn::spawn(&self.scope.handle.0, Role::Task, Some(self.name), Location::caller(), future)
+    }
+
+    /// As [`Scope::service`].
+    #[track_caller]
+    pub fn service<F>(self, future: F) -> Child<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (scope, site) = (&self.scope.handle.0, Location::caller());
+        spawn::spawn(scope, Role::Service, Some(self.name), site, future)
     }
 
     /// As [`Scope::fork`].
@@ -180,7 +277,7 @@ impl<'env> Named<'_, 'env> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Spawner {
-    handle: CancelScope,
+    pub(super) handle: CancelScope,
 }
 
 impl Spawner {
@@ -191,7 +288,7 @@ impl Spawner {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn::spawn(&self.handle.0, None, Location::caller(), future)
+        spawn::spawn(&self.handle.0, Role::Task, None, Location::caller(), future)
     }
 }
 

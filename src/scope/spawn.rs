@@ -14,9 +14,10 @@ use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
 
-/// Admits a child to `scope` and starts it.
+/// Admits a child to `scope`, a task or a service, and starts it.
 pub(super) fn spawn<F>(
     scope: &NodeRef,
+    role: Role,
     name: Option<Cow<'static, str>>,
     site: Site,
     future: F,
@@ -25,7 +26,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let (owner, handle) = match scope.admit(Role::Task, site) {
+    let (owner, handle) = match scope.admit(role, site) {
         Ok(admitted) => admitted,
         Err(refusal) => {
             drop(future);
@@ -88,7 +89,7 @@ impl<F: Future> Future for Spawned<F> {
         }
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
         // here.
-        if stack::node(this.place.as_ref()).peek().is_cancelled() && !seeded!(LostRecheck) {
+        if child_body::must_stop(this.place.as_ref()) && !seeded!(LostRecheck) {
             return self.end(None);
         }
         Poll::Pending

@@ -30,10 +30,19 @@ pub(super) struct Rest {
     pub(super) frontier: Vec<Arc<Tree>>,
     /// Trees that were left with a frontier below them.
     pub(super) left: Vec<Arc<Tree>>,
-    /// Trees in which deadlines must be looked at again.
-    pub(super) retime: Vec<Arc<Tree>>,
+    /// Trees that hang below what has been visited, and for what.
+    pub(super) visits: Vec<(Arc<Tree>, Visit)>,
     wakers: Vec<Waker>,
     trash: Vec<Trash>,
+}
+
+/// What a node and all below it are told, apart from being cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// A deadline above has moved: look again whether your own is the nearest.
+    Retime,
+    /// That, and a soft stop has been asked for.
+    Both,
 }
 
 /// Something of the user's to be dropped.
@@ -137,8 +146,8 @@ impl Aftermath {
         while let Some(tree) = self.rest().left.pop() {
             tree.state.lock().in_flight -= 1;
         }
-        while let Some(tree) = self.rest().retime.pop() {
-            tree.retime_below(&mut tree.state.lock(), TRUNK, self);
+        while let Some((tree, visit)) = self.rest().visits.pop() {
+            self.visit(&tree, &mut tree.state.lock(), TRUNK, visit);
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::aftermath::Aftermath;
+use super::aftermath::{Aftermath, Visit};
 use super::node::{NONE, State};
 use super::word::{Role, Word};
 use super::{NodeRef, TRUNK, Tree};
@@ -53,11 +53,17 @@ impl Aftermath {
         let mut index = first;
         loop {
             while index != NONE {
-                let before = tree.table.word(index).inherit();
+                let word = tree.table.word(index);
+                if word.examine().role() == Role::Shield && !seeded!(IgnoredShield) {
+                    // R10: neither it nor what is below it.
+                    index = if siblings || index != first { state.next(index) } else { NONE };
+                    continue;
+                }
+                let before = word.inherit();
                 if !before.is_cancelled() {
                     // A task is polled by its runtime and a node adrift by a stranger: nobody above
                     // will come by and drop them (I6: one wake for each).
-                    if before.role() == Role::Task || before.is_adrift() {
+                    if before.role().is_task() || before.is_adrift() {
                         self.wake(state.node_mut(index).waker.take());
                     }
                     self.wake_watchers(state, index);
@@ -80,6 +86,7 @@ impl Aftermath {
     fn wake_watchers(&mut self, state: &mut State, index: u32) {
         if let Some(rare) = state.known_mut(index).and_then(|branch| branch.rare.as_mut()) {
             self.wake_all(rare.watchers.take());
+            self.wake_all(rare.stop_watchers.take());
         }
     }
 
@@ -162,7 +169,7 @@ impl NodeRef {
         }
         state.below_mut(self.index()).deadline = deadline;
         self.tree().ask_owner(&mut state, self.index(), &mut aftermath);
-        self.tree().retime_below(&mut state, self.index(), &mut aftermath);
+        aftermath.visit(self.tree(), &mut state, self.index(), Visit::Retime);
         drop(state);
         aftermath.run();
     }
@@ -176,29 +183,49 @@ impl Tree {
     }
 
     /// Asks a node, and every scope below, to look again whether its deadline is now the nearest.
-    pub(super) fn retime(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
-        if state.below(index).is_some_and(|branch| branch.deadline.is_some()) {
+    pub(super) fn retime(
+        self: &Arc<Self>,
+        state: &mut State,
+        index: u32,
+        aftermath: &mut Aftermath,
+    ) {
+        if state.below(index).is_some_and(|branch| branch.due().is_some()) {
             self.ask_owner(state, index, aftermath);
         }
-        self.retime_below(state, index, aftermath);
+        aftermath.visit(self, state, index, Visit::Retime);
     }
+}
 
-    /// As [`retime`](Self::retime), without the node itself; with an explicit stack (R26).
-    pub(super) fn retime_below(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
+impl Aftermath {
+    /// Tells every node below `index`, as far as the next shields, which look no further up; and
+    /// notes the trees further down. With an explicit stack (R26).
+    pub(super) fn visit(&mut self, tree: &Tree, state: &mut State, index: u32, visit: Visit) {
         let mut stack = vec![index];
         while let Some(index) = stack.pop() {
             let Some(branch) = state.below(index) else { continue };
             if let Some(sub) = &branch.sub {
-                aftermath.rest().retime.push(Arc::clone(sub));
+                self.rest().visits.push((Arc::clone(sub), visit));
             }
             let mut child = branch.first();
             while child != NONE {
-                if state.below(child).is_some_and(|branch| branch.deadline.is_some()) {
-                    self.ask_owner(state, child, aftermath);
+                if tree.table.word(child).examine().role() != Role::Shield {
+                    if state.below(child).is_some_and(|branch| branch.due().is_some()) {
+                        tree.ask_owner(state, child, self);
+                    }
+                    if visit == Visit::Both {
+                        self.announce_stop(state, child);
+                    }
+                    stack.push(child);
                 }
-                stack.push(child);
                 child = state.next(child);
             }
+        }
+    }
+
+    /// Wakes whoever waits for this node to be asked to stop.
+    pub(super) fn announce_stop(&mut self, state: &mut State, index: u32) {
+        if let Some(rare) = state.known_mut(index).and_then(|branch| branch.rare.as_mut()) {
+            self.wake_all(rare.stop_watchers.take());
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::node::{NOWHERE, State};
-use super::word::Role;
 use super::{NodeRef, TRUNK, orphans};
 use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
@@ -48,7 +47,7 @@ impl NodeRef {
                 return Offer::Ask(None);
             }
             let word = tree.table.word(index).examine();
-            if word.role() == Role::Scope && !word.is_abandoned() {
+            if word.role().is_scope() && !word.is_abandoned() {
                 let later = panic.take().and_then(|panic| {
                     panics::keep_first(&mut state.below_mut(index).rare_mut().panic, panic)
                 });

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::aftermath::Aftermath;
-use super::node::State;
+use super::node::{Branch, State};
 use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
 use crate::ground::seeded;
@@ -13,28 +13,38 @@ use crate::ground::seeded;
 pub(crate) enum Refusal {
     /// The scope is cancelled: what is not started cannot be late (I21).
     Cancelled,
-    /// The scope has ended.
+    /// The scope has ended, or it is ending its services, after which it ends.
     Closed,
+    /// The scope was asked to stop.
+    Stopping,
     /// The task's tree has no slot left (four billion).
     Full,
 }
 
 impl Tree {
-    /// Opens a scope below `parent`, a node of this tree or [`TRUNK`]. Gives the owner's reference
-    /// and one for the handle.
+    /// Opens a scope or a shield below `parent`, a node of this tree or [`TRUNK`]. Gives the owner's
+    /// reference and one for the handle.
     ///
     /// INVARIANT I4: the parent's state is read under the lock that a canceller takes to mark what
     /// hangs below the parent. If the mark is not seen here, the canceller finds the new node.
     #[inline]
-    pub(crate) fn open(self: &Arc<Self>, parent: u32, site: Site) -> (NodeRef, NodeRef) {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        parent: u32,
+        role: Role,
+        site: Site,
+    ) -> (NodeRef, NodeRef) {
         let mut state = self.state.lock();
-        let index = self.place(&mut state, parent, site, Role::Scope, 2);
+        let index = self.place(&mut state, parent, site, role, 2);
+        if role == Role::Shield {
+            state.shields += 1;
+        }
         drop(state);
         let index = index.expect("a task does not open four billion scopes at once");
         (NodeRef::owning(Arc::clone(self), index), NodeRef::counted(Arc::clone(self), index))
     }
 
-    /// Inserts a node that inherits from its parent.
+    /// Inserts a node that inherits from its parent, unless it is a shield (I12).
     #[inline]
     fn place(
         &self,
@@ -44,7 +54,8 @@ impl Tree {
         role: Role,
         references: u32,
     ) -> Option<u32> {
-        let inherited = self.is_effective(state, parent) && !seeded!(MissedAttach);
+        let inherited =
+            role != Role::Shield && self.is_effective(state, parent) && !seeded!(MissedAttach);
         let index = state.insert(parent, site)?;
         self.table.reserve(index).init(Word::born(role, inherited, references));
         Some(index)
@@ -69,6 +80,7 @@ impl Tree {
         let index = index.expect("a task does not open four billion scopes at once");
         let fresh = below.up.set(NodeRef::counted(Arc::clone(self), index)).is_ok();
         debug_assert!(fresh, "a scope is polled for the first time once");
+        state.shields += 1;
         // From here on a canceller finds the tree below; and who is marked there finds the cause.
         state.below_mut(index).sub = Some(Arc::clone(below));
         drop(state);
@@ -81,6 +93,23 @@ impl Tree {
     }
 }
 
+/// Why a scope in this state takes no child, if it does not.
+#[cold]
+fn refusal(word: Word, state: &State, index: u32) -> Result<(), Refusal> {
+    // First the flag that is final.
+    if word.is_closed() && !seeded!(LateAdmission) {
+        return Err(Refusal::Closed);
+    }
+    if word.is_cancelled() {
+        return Err(Refusal::Cancelled);
+    }
+    match state.below(index).and_then(Branch::rare).map(|rare| &rare.terms) {
+        Some(terms) if terms.stop.is_some() => Err(Refusal::Stopping),
+        Some(terms) if terms.is_winding_down => Err(Refusal::Closed),
+        _ => Ok(()),
+    }
+}
+
 impl NodeRef {
     /// Admits a child to this scope (I20): it is counted from here on, or refused. Gives the owner's
     /// reference and one for the handle.
@@ -89,15 +118,15 @@ impl NodeRef {
         let tree = self.tree();
         let mut state = tree.state.lock();
         let word = self.word();
-        // First the flag that is final.
-        if word.is_closed() && !seeded!(LateAdmission) {
-            return Err(Refusal::Closed);
-        }
-        if word.is_cancelled() {
-            return Err(Refusal::Cancelled);
+        if !word.admits() {
+            refusal(word, &state, self.index())?;
         }
         let index = tree.place(&mut state, self.index(), site, role, 2).ok_or(Refusal::Full)?;
-        state.below_mut(self.index()).live += 1;
+        let branch = state.below_mut(self.index());
+        branch.live += 1;
+        if role == Role::Service {
+            branch.services += 1;
+        }
         drop(state);
         Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::asking(Arc::clone(tree), index)))
     }

@@ -18,7 +18,8 @@
 //! The files: [`word`] the packed state of a node, [`table`] the words of a tree, [`node`] the plain
 //! records and the links among them, [`aftermath`] what is left to do once the lock is released,
 //! [`reference`](mod@reference) counted references to nodes, and the transitions: [`grow`] (open, admit, graft),
-//! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`fail`] (panics on their way
+//! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`shield`] (what keeps a cancelled
+//! body), [`stop`] (the soft stop), [`fail`] (panics on their way
 //! to a scope), [`orphans`] (what nobody owns), [`view`] (questions).
 //!
 //! `docs/tree.md` tells the whole story: layout, orderings, races.
@@ -31,6 +32,8 @@ mod node;
 pub(crate) mod orphans;
 mod reference;
 mod settle;
+mod shield;
+mod stop;
 mod table;
 mod view;
 mod word;
@@ -48,6 +51,7 @@ use node::State;
 pub(crate) use node::TRUNK;
 pub(crate) use reference::NodeRef;
 pub(crate) use settle::Closing;
+pub(crate) use shield::Part;
 use table::Table;
 pub(crate) use view::{Row, Rows};
 pub(crate) use word::{Role, Word};
@@ -57,6 +61,24 @@ pub(crate) type Site = &'static Location<'static>;
 
 /// What the floors above hang on a node. The tree keeps it and hands it out, and never looks inside.
 pub(crate) type Attachment = Arc<dyn Any + Send + Sync>;
+
+/// Where on a node an [`Attachment`] hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    /// Forks on their way to the scope's future.
+    Forks,
+    /// Values that are visible below.
+    Locals,
+    /// What bounds the number of children.
+    Bound,
+}
+
+impl Shelf {
+    const COUNT: usize = 3;
+}
+
+/// What the floors above have a node keep until nothing lives below it. As opaque as an attachment.
+pub(crate) type Finalizer = Box<dyn Any + Send>;
 
 /// The tree of one task.
 pub(crate) struct Tree {

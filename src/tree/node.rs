@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use super::{Attachment, Site, Tree};
+use super::{Attachment, Finalizer, Shelf, Site, Tree};
 use crate::ground::panics::Payload;
 use crate::ground::reason::Reason;
 use crate::ground::seeded;
@@ -43,6 +43,8 @@ pub(super) struct Branch {
     first: Option<Link>,
     /// How many things below must be settled before this node can close: children and zombies.
     pub(super) live: u32,
+    /// How many of those are services, which are ended when nothing else is left.
+    pub(super) services: u32,
     /// The first cause of a cancellation addressed to this node, or handed down at a parent's end.
     pub(super) reason: Option<Reason>,
     pub(super) deadline: Option<Instant>,
@@ -61,7 +63,36 @@ pub(super) struct Rare {
     pub(super) panic: Option<Payload>,
     /// Who waits for this node to be cancelled, or to end.
     pub(super) watchers: Waiters,
-    pub(super) attachment: Option<Attachment>,
+    /// Who waits for this node to be asked to stop, or to be cancelled, or to end.
+    pub(super) stop_watchers: Waiters,
+    /// What the floors above keep here, by [`Shelf`].
+    pub(super) attachments: [Option<Attachment>; Shelf::COUNT],
+    pub(super) terms: Terms,
+    /// What is to be run when nothing lives below any more, the last one first (R16).
+    pub(super) finalizers: Vec<Finalizer>,
+    /// The owner left somebody to run the finalizers: this zombie does not close by itself.
+    pub(super) tended: bool,
+}
+
+/// What admission and cancellation have to ask a guarded node.
+#[derive(Default)]
+pub(super) struct Terms {
+    /// For how long a request is a soft one first (R17).
+    pub(super) grace: Option<Duration>,
+    /// The soft stop that was asked for.
+    pub(super) stop: Option<Stop>,
+    /// The services are being ended: nothing is admitted any more.
+    pub(super) is_winding_down: bool,
+}
+
+/// A soft stop on its way.
+pub(super) struct Stop {
+    /// Why: what the hard cancel will say.
+    pub(super) reason: Reason,
+    /// When the grace is over.
+    pub(super) at: Instant,
+    /// The requests that were softened, to be counted when the grace is over.
+    pub(super) requests: u64,
 }
 
 /// An index in a list: never `NONE`.
@@ -91,6 +122,20 @@ impl Branch {
         self.reason.is_some() || self.sub.is_some() || self.rare.is_some()
     }
 
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    /// The soft stop that this node was asked for.
+    pub(super) fn stop(&self) -> Option<&Stop> {
+        self.rare()?.terms.stop.as_ref()
+    }
+
+    /// When something has to happen to this node by itself: its deadline, or the end of a grace.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.deadline.into_iter().chain(self.stop().map(|stop| stop.at)).min()
+    }
+
     pub(super) fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -105,6 +150,9 @@ pub(super) struct State {
     pub(super) trunk: Branch,
     /// The owner of the trunk's obligations is gone: whoever settles the last one goes on upwards.
     pub(super) trunk_is_zombie: bool,
+    /// How many nodes of this tree are shields, or lead to trees in which there may be some. While it
+    /// is zero nobody need look for shields.
+    pub(super) shields: u32,
     /// How many cancellers have marked nodes here and are still carrying the mark into trees below.
     pub(super) in_flight: u32,
     /// This tree's place in the register of orphans.

@@ -6,13 +6,13 @@
 //! anything below it lives (I18).
 
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use super::aftermath::Aftermath;
 use super::fail::take_panic;
-use super::node::{NONE, NOWHERE, State};
+use super::node::{Branch, NONE, NOWHERE, State};
 use super::word::{Role, Word};
-use super::{Attachment, NodeRef, TRUNK, Tree, orphans};
+use super::{Attachment, Finalizer, NodeRef, Shelf, TRUNK, Tree, orphans};
 use crate::ground::panics::Payload;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
@@ -22,8 +22,19 @@ use crate::ground::seeded;
 pub(crate) enum Closing {
     /// Nothing is left below; the node is closed. A child's panic is the owner's to resume.
     Closed(Option<Payload>),
+    /// Nothing lives below, and this is to be run before the node can close. The owner asks again
+    /// when it has been.
+    Finalize(Finalizer),
     /// Something below still lives; the owner is woken when the last of it has ended.
     Waiting,
+}
+
+/// What a node that is not a leaf has to do before it can close.
+enum Step {
+    Close(Option<Payload>),
+    Finalize(Finalizer),
+    EndServices,
+    Wait,
 }
 
 /// What to do after a node has closed, outside its tree's lock. Usually nothing.
@@ -64,12 +75,12 @@ impl Upwards {
 
 impl NodeRef {
     /// The body is over. Closes the node if nothing below lives (I20: from then on nothing is
-    /// admitted), else registers `waker`.
+    /// admitted), else registers `waker`. When only services are left they are ended.
     #[inline]
     pub(crate) fn try_close(&self, waker: &Waker) -> Closing {
         match self.close_if_idle() {
             Closing::Waiting => self.wait_to_close(waker),
-            closed @ Closing::Closed(_) => closed,
+            closing => closing,
         }
     }
 
@@ -90,11 +101,16 @@ impl NodeRef {
         let mut state = tree.state.lock();
         let mut panic = None;
         if !state.is_leaf(self.index()) {
-            if state.live(self.index()) > 0 {
-                self.slot().begin_closing();
-                return Closing::Waiting;
+            match self.step_to_close(&mut state) {
+                Step::Close(first) => panic = first,
+                Step::Finalize(finalizer) => return Closing::Finalize(finalizer),
+                Step::Wait => return Closing::Waiting,
+                Step::EndServices => {
+                    drop(state);
+                    self.end_services();
+                    return Closing::Waiting;
+                }
             }
-            panic = take_panic(&mut state, self.index());
         }
         let upwards = tree.close(&mut state, self.index(), &mut aftermath);
         drop(state);
@@ -102,31 +118,163 @@ impl NodeRef {
         Closing::Closed(panic)
     }
 
+    fn step_to_close(&self, state: &mut State) -> Step {
+        let Some(branch) = state.known_mut(self.index()) else { return Step::Close(None) };
+        let (live, services) = (branch.live, branch.services);
+        let Some(rare) = &mut branch.rare else {
+            if live == 0 {
+                return Step::Close(None);
+            }
+            self.slot().begin_closing();
+            return if live == services { Step::EndServices } else { Step::Wait };
+        };
+        if live == 0 {
+            return match rare.finalizers.pop() {
+                Some(finalizer) => Step::Finalize(finalizer),
+                None => Step::Close(rare.panic.take()),
+            };
+        }
+        self.slot().begin_closing();
+        if live == services && !rare.terms.is_winding_down { Step::EndServices } else { Step::Wait }
+    }
+
+    /// Only services are left: each is asked to end (R15). Nothing is admitted from here on, so that a
+    /// service on its way out cannot start another.
+    #[cold]
+    fn end_services(&self) {
+        let tree = self.tree();
+        let mut state = tree.state.lock();
+        let branch = state.below_mut(self.index());
+        if branch.live != branch.services {
+            // Somebody was admitted meanwhile.
+            return;
+        }
+        branch.rare_mut().terms.is_winding_down = true;
+        self.slot().guard();
+        let mut services = Vec::new();
+        let mut index = state.first(self.index());
+        while index != NONE {
+            if tree.table.word(index).examine().role() == Role::Service {
+                tree.table.word(index).add_reference();
+                services.push(NodeRef::counted(Arc::clone(tree), index));
+            }
+            index = state.next(index);
+        }
+        drop(state);
+        let site = self.site();
+        for service in services {
+            service.cancel(|| Reason::at(Kind::ScopeEnded, site));
+        }
+    }
+
+    /// Has the node keep something to be run when nothing lives below any more, the last one first.
+    /// Gives it back if the node has closed (I30).
+    pub(crate) fn defer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
+        let mut state = self.tree().state.lock();
+        let word = self.word();
+        // A zombie that nobody tends closes by itself.
+        let rare =
+            if word.is_closed() { None } else { Some(state.below_mut(self.index()).rare_mut()) };
+        match rare {
+            Some(rare) if !word.is_forsaken() || rare.tended => {
+                rare.finalizers.push(finalizer);
+                Ok(())
+            }
+            _ => Err(finalizer),
+        }
+    }
+
     /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
     /// its parent waits for (R18). [`abandon`](Self::abandon) came first.
-    pub(crate) fn release_scope(&self) {
+    ///
+    /// Returns whether there are finalizers to be run. Then the zombie is *tended*: it does not close
+    /// by itself, and the caller finds somebody who asks for the [`next_finalizer`](Self::next_finalizer)
+    /// until there is none.
+    #[must_use]
+    pub(crate) fn release_scope(&self) -> bool {
         let tree = self.tree();
         // An abandoned scope is offered no more panics, so this is the last.
         let panic = take_panic(&mut tree.state.lock(), self.index());
         if let Some(panic) = panic {
             self.fail_above(Kind::ChildPanicked, Some(panic));
         }
-        // Before this node may turn into a zombie: its last child could end at once.
-        let key = tree.prepare_for_zombie(self.index());
+        let mut expected = false;
+        loop {
+            // Before this node may turn into a zombie: its last child could end at once.
+            let key = tree.prepare_for_zombie(self.index(), expected);
+            let mut state = tree.state.lock();
+            let live = state.live(self.index());
+            let tended = has_finalizers(&state, self.index());
+            if tended && live == 0 && !expected {
+                // Nothing was prepared, because nothing seemed to be left to wait for.
+                drop(state);
+                orphans::unregister(key);
+                expected = true;
+                continue;
+            }
+            let mut aftermath = Aftermath::default();
+            let mut surplus = key;
+            let upwards = if live == 0 && !tended {
+                tree.close(&mut state, self.index(), &mut aftermath)
+            } else {
+                self.slot().forsake();
+                if tended {
+                    state.below_mut(self.index()).rare_mut().tended = true;
+                }
+                let parent = state.node(self.index()).parent;
+                surplus = count_zombie(&mut state, parent, key);
+                Upwards::default()
+            };
+            drop(state);
+            orphans::unregister(surplus);
+            upwards.go(aftermath);
+            return tended;
+        }
+    }
+
+    /// Whoever tends the node asks for the next finalizer (I30: each is given out once), or is woken
+    /// when nothing lives below any more. When none is left the node closes in the same step, so that
+    /// nobody can add one in between.
+    pub(crate) fn next_finalizer(&self, waker: &Waker) -> Poll<Option<Finalizer>> {
+        let waker = waker.clone();
+        let tree = self.tree();
         let mut aftermath = Aftermath::default();
         let mut state = tree.state.lock();
-        let mut surplus = key;
+        if state.live(self.index()) > 0 {
+            let old = state.node_mut(self.index()).waker.replace(waker);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        let rare = state.below_mut(self.index()).rare_mut();
+        let finalizer = rare.finalizers.pop();
+        let mut upwards = Upwards::default();
+        if finalizer.is_none() {
+            rare.tended = false;
+            upwards = tree.close(&mut state, self.index(), &mut aftermath);
+        }
+        drop(state);
+        upwards.go(aftermath);
+        Poll::Ready(finalizer)
+    }
+
+    /// Nobody can tend the node any more. Gives what has not been run. The node closes now, or, a
+    /// common zombie, with the last thing below it.
+    pub(crate) fn leave_untended(&self) -> Vec<Finalizer> {
+        let tree = self.tree();
+        let mut aftermath = Aftermath::default();
+        let mut state = tree.state.lock();
+        let rare = state.below_mut(self.index()).rare_mut();
+        rare.tended = false;
+        let left = std::mem::take(&mut rare.finalizers);
         let upwards = if state.live(self.index()) == 0 {
             tree.close(&mut state, self.index(), &mut aftermath)
         } else {
-            self.slot().forsake();
-            let parent = state.node(self.index()).parent;
-            surplus = count_zombie(&mut state, parent, key);
             Upwards::default()
         };
         drop(state);
-        orphans::unregister(surplus);
         upwards.go(aftermath);
+        left
     }
 
     /// A child has ended and its body is dropped. What it left behind (zombies in its own tree or
@@ -169,6 +317,15 @@ impl NodeRef {
     }
 }
 
+fn has_finalizers(state: &State, index: u32) -> bool {
+    state.below(index).and_then(Branch::rare).is_some_and(|rare| !rare.finalizers.is_empty())
+}
+
+/// Whether somebody settles this zombie: it does not close by itself.
+fn is_tended(state: &State, index: u32) -> bool {
+    state.below(index).and_then(Branch::rare).is_some_and(|rare| rare.tended)
+}
+
 /// Counts a new zombie at its parent. Gives the registration back if it is not needed.
 fn count_zombie(state: &mut State, parent: u32, key: Option<usize>) -> Option<usize> {
     state.below_mut(parent).live += 1;
@@ -197,21 +354,36 @@ impl Tree {
             }
             let branch = state.below_mut(parent);
             branch.live -= if seeded!(DoubleDecrement) { branch.live.min(2) } else { 1 };
+            if word.role() == Role::Service {
+                branch.services -= 1;
+            }
             if branch.live > 0 {
+                let only_services = branch.live == branch.services;
+                if only_services && word.role() != Role::Service {
+                    self.wake_closing(state, parent, aftermath);
+                }
                 return Upwards::default();
             }
             if parent == TRUNK {
                 let unregister = state.orphaned.take();
                 return Upwards { unregister, close: self.above_trunk(state, parent) };
             }
-            let word = self.table.word(parent).examine();
-            if !word.is_zombie() {
-                if word.is_closing() && !seeded!(ForgottenWake) {
-                    aftermath.wake(state.node_mut(parent).waker.take());
-                }
+            if !self.table.word(parent).examine().is_zombie() || is_tended(state, parent) {
+                self.wake_closing(state, parent, aftermath);
                 return Upwards::default();
             }
             index = parent;
+        }
+    }
+
+    /// What its owner waited for has ended.
+    #[inline]
+    fn wake_closing(&self, state: &mut State, index: u32, aftermath: &mut Aftermath) {
+        if index != TRUNK
+            && self.table.word(index).examine().is_closing()
+            && !seeded!(ForgottenWake)
+        {
+            aftermath.wake(state.node_mut(index).waker.take());
         }
     }
 
@@ -241,6 +413,9 @@ impl Tree {
         }
         state.unlink(index);
         let (word, last) = self.table.word(index).close();
+        if matches!(word.role(), Role::Shield | Role::Graft) {
+            state.shields -= 1;
+        }
         if last {
             aftermath.drop_node(state.remove(index));
         } else {
@@ -273,10 +448,12 @@ impl Tree {
         let mut keep = branch.reason.is_some();
         if let Some(rare) = &mut branch.rare {
             keep |= rare.name.is_some();
-            if let Some(attachment) = rare.attachment.take() {
+            for attachment in rare.attachments.iter_mut().filter_map(Option::take) {
                 aftermath.drop_attachment(attachment);
             }
+            debug_assert!(rare.finalizers.is_empty(), "a node closes when all have been run");
             aftermath.wake_all(rare.watchers.take());
+            aftermath.wake_all(rare.stop_watchers.take());
         }
         if !keep {
             aftermath.drop_branch(state.prune(index));
@@ -316,9 +493,13 @@ impl Tree {
                 return;
             }
             let word = self.table.word(index).examine();
-            let cause = if word.is_cancelled() {
+            let shielded = self.table.word(child).examine().role() == Role::Shield;
+            let cause = if shielded {
+                // It goes on to its own end: what happens above does not reach it.
+                None
+            } else if word.is_cancelled() {
                 self.cause(state, index)
-            } else if word.role() == Role::Scope || word.role() == Role::Graft {
+            } else if word.role().is_scope() || word.role() == Role::Graft {
                 None
             } else {
                 Some(Reason::at(Kind::ScopeEnded, state.node(index).site))
@@ -362,9 +543,9 @@ impl Tree {
 
     /// Before a node with something alive below turns into a zombie: sees to it that what is counted
     /// on the trunk is waited for by somebody. Gives the key of a registration among the orphans.
-    fn prepare_for_zombie(self: &Arc<Self>, index: u32) -> Option<usize> {
+    fn prepare_for_zombie(self: &Arc<Self>, index: u32, tended: bool) -> Option<usize> {
         let state = self.state.lock();
-        if state.live(index) == 0 || state.node(index).parent != TRUNK {
+        if state.live(index) == 0 && !tended || state.node(index).parent != TRUNK {
             return None;
         }
         let is_masterless = self.is_masterless(&state);
@@ -406,19 +587,33 @@ impl Tree {
 /// What the floors above hang on a node.
 impl NodeRef {
     /// The attachment, made at the first call. Nothing if the node has closed.
-    pub(crate) fn attachment(&self, make: impl FnOnce() -> Attachment) -> Option<Attachment> {
+    pub(crate) fn attachment(
+        &self,
+        place: Shelf,
+        make: impl FnOnce() -> Attachment,
+    ) -> Option<Attachment> {
         let mut state = self.tree().state.lock();
         if self.word().is_closed() {
             return None;
         }
-        let slot = &mut state.below_mut(self.index()).rare_mut().attachment;
+        let slot = &mut state.below_mut(self.index()).rare_mut().attachments[place as usize];
         Some(Arc::clone(slot.get_or_insert_with(make)))
     }
 
     /// The attachment, if there is one.
-    pub(crate) fn known_attachment(&self) -> Option<Attachment> {
-        let mut state = self.tree().state.lock();
-        state.known_mut(self.index())?.rare.as_ref()?.attachment.clone()
+    pub(crate) fn known_attachment(&self, place: Shelf) -> Option<Attachment> {
+        let state = self.tree().state.lock();
+        state.below(self.index())?.rare()?.attachments[place as usize].clone()
+    }
+
+    /// Hangs something on the node that admission has to look at.
+    pub(crate) fn guard_with(&self, place: Shelf, attachment: Attachment) {
+        let before = {
+            let mut state = self.tree().state.lock();
+            self.slot().guard();
+            state.below_mut(self.index()).rare_mut().attachments[place as usize].replace(attachment)
+        };
+        drop(before);
     }
 
     /// Whether anything that must be waited for lives below.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use super::node::{NONE, NOWHERE, State};
+use super::aftermath::Aftermath;
+use super::node::{Branch, NONE, NOWHERE, State};
 use super::word::{Role, Word};
-use super::{NodeRef, Site, TRUNK, Tree};
-use crate::ground::reason::Reason;
+use super::{Attachment, NodeRef, Shelf, Site, TRUNK, Tree};
+use crate::ground::reason::{Reason, Unfinished};
 use crate::ground::waiters::Ticket;
 
 impl NodeRef {
@@ -44,11 +45,11 @@ impl NodeRef {
         })
     }
 
-    /// The nearest deadline of this node and those above it (R20).
+    /// When the first deadline or the first grace of this node and those above it is over (R20).
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let mut nearest: Option<Instant> = None;
-        self.ascend::<()>(|_, state, index| {
-            let found = state.below(index).and_then(|branch| branch.deadline);
+        self.ascend_to_shield::<()>(|_, state, index| {
+            let found = state.below(index).and_then(Branch::due);
             nearest = nearest.into_iter().chain(found).min();
             ControlFlow::Continue(())
         });
@@ -63,9 +64,9 @@ impl NodeRef {
     pub(crate) fn own_nearest_deadline(&self) -> Option<Instant> {
         let mut own: Option<Instant> = None;
         let mut first = true;
-        let nearer_above = self.ascend(|_, state, index| {
+        let nearer_above = self.ascend_to_shield(|_, state, index| {
             let branch = state.below(index);
-            let found = branch.and_then(|branch| branch.deadline);
+            let found = branch.and_then(Branch::due);
             if std::mem::take(&mut first) {
                 own = found;
                 return if own.is_some() {
@@ -116,6 +117,50 @@ impl NodeRef {
             let above = Arc::clone(up.tree());
             tree = above;
         }
+    }
+
+    /// As [`ascend`](Self::ascend), as far as a shield: what is above that does not reach this node.
+    pub(super) fn ascend_to_shield<T>(
+        &self,
+        mut visit: impl FnMut(&Arc<Tree>, &State, u32) -> ControlFlow<T>,
+    ) -> Option<T> {
+        let climbed = self.ascend(|tree, state, index| match visit(tree, state, index) {
+            ControlFlow::Break(found) => ControlFlow::Break(Some(found)),
+            ControlFlow::Continue(()) if tree.is_shield(index) => ControlFlow::Break(None),
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+        });
+        climbed.flatten()
+    }
+
+    /// The nearest of what this node and those above it have on that shelf for which `pick` finds
+    /// something. `pick` runs under a lock, and must run nothing of the user's.
+    pub(crate) fn pick<T>(
+        &self,
+        place: Shelf,
+        mut pick: impl FnMut(&Attachment) -> Option<T>,
+    ) -> Option<T> {
+        self.ascend(|_, state, index| {
+            let rare = state.below(index).and_then(Branch::rare);
+            match rare.and_then(|rare| pick(rare.attachments[place as usize].as_ref()?)) {
+                Some(found) => ControlFlow::Break(found),
+                None => ControlFlow::Continue(()),
+            }
+        })
+    }
+
+    /// Wakes every owner that is cancelled and, up to the root of the task, above this node: a shield
+    /// that was below may have gone elsewhere.
+    pub(crate) fn wake_protected(&self) {
+        let mut aftermath = Aftermath::default();
+        let mut above = self.parent();
+        while let Some(node) = above {
+            let word = node.word();
+            if word.is_cancelled() && !word.is_closed() {
+                aftermath.wake(node.unregister());
+            }
+            above = if word.role().is_task() { None } else { node.parent() };
+        }
+        aftermath.run();
     }
 
     /// Whether this node is cancelled or has closed; if neither, `waker` waits for either.
@@ -187,7 +232,7 @@ impl NodeRef {
     /// and above `node`.
     pub(crate) fn polls_cancelled_ancestor_of(&self, node: &NodeRef) -> bool {
         let mut above = HashSet::new();
-        node.ascend::<()>(|tree, _, index| {
+        node.ascend_to_shield::<()>(|tree, _, index| {
             above.insert((Arc::as_ptr(tree).addr(), index));
             ControlFlow::Continue(())
         });
@@ -203,7 +248,7 @@ impl NodeRef {
     fn polled(&self) -> impl Iterator<Item = NodeRef> + use<> {
         std::iter::successors(Some(self.clone()), |node| {
             let word = node.peek();
-            if word.is_adrift() || word.role() == Role::Task { None } else { node.parent() }
+            if word.is_adrift() || word.role().is_task() { None } else { node.parent() }
         })
     }
 
@@ -216,7 +261,7 @@ impl NodeRef {
     }
 
     /// The node above, in this tree or in the one above it.
-    fn parent(&self) -> Option<NodeRef> {
+    pub(crate) fn parent(&self) -> Option<NodeRef> {
         let tree = self.tree();
         let state = tree.state.lock();
         let parent = state.node(self.index()).parent;
@@ -229,6 +274,12 @@ impl NodeRef {
         }
         tree.table.word(parent).add_reference();
         Some(NodeRef::counted(Arc::clone(tree), parent))
+    }
+}
+
+impl Tree {
+    fn is_shield(&self, index: u32) -> bool {
+        index != TRUNK && self.table.word(index).examine().role() == Role::Shield
     }
 }
 
@@ -269,6 +320,16 @@ impl Rows {
             self.stack.push((NodeRef::counted(Arc::clone(tree), child), depth));
             child = state.next(child);
         }
+    }
+}
+
+impl NodeRef {
+    /// The children that live below this node, for whoever has to say what was cut.
+    pub(super) fn unfinished(&self) -> Vec<Unfinished> {
+        Rows::below(self.clone())
+            .filter(|row| row.depth > 0 && row.word.role().is_child() && !row.word.is_closed())
+            .map(|row| Unfinished::new(row.name, row.site))
+            .collect()
     }
 }
 

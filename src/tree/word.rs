@@ -18,6 +18,7 @@
 //! | ATTEND     | anybody with something for the owner's next poll           | under the lock; lifted by the owner |
 //! | FORSAKEN   | the owner, leaving while something below lives; never lifted | under the lock |
 //! | UNASKED    | the drop of the child's one handle; never lifted           | lock-free, with its reference |
+//! | GUARDED    | whoever gives the scope terms that admission has to look at; never lifted | under the lock |
 //! | own count  | a cancel addressed to this node; saturates (I1, I2)        | under the lock |
 //! | references | whoever clones or drops a [`NodeRef`](super::NodeRef)      | lock-free      |
 //!
@@ -46,6 +47,27 @@ pub(crate) enum Role {
     Fork = 2,
     /// The place in this tree of a scope that had to have a tree of its own before it was polled.
     Graft = 3,
+    /// A scope that what is cancelled above does not reach (R10): only its own limit ends it.
+    Shield = 4,
+    /// A child task that its scope ends when the body and all other children have ended (R15).
+    Service = 5,
+}
+
+impl Role {
+    /// A child: something that its parent waits for, with a count of its own that stands for a task.
+    pub(crate) fn is_child(self) -> bool {
+        matches!(self, Self::Task | Self::Fork | Self::Service)
+    }
+
+    /// A child that is polled by its runtime, and has a tree of its own if it opens scopes.
+    pub(crate) fn is_task(self) -> bool {
+        matches!(self, Self::Task | Self::Service)
+    }
+
+    /// Owned by a future that can resume a panic in whoever awaits it.
+    pub(crate) fn is_scope(self) -> bool {
+        matches!(self, Self::Scope | Self::Shield)
+    }
 }
 
 /// What a word holds at one moment.
@@ -61,6 +83,7 @@ const ADRIFT: u64 = 1 << 7;
 const ATTEND: u64 = 1 << 8;
 const FORSAKEN: u64 = 1 << 9;
 const UNASKED: u64 = 1 << 10;
+const GUARDED: u64 = 1 << 11;
 const OWN_SHIFT: u32 = 12;
 const OWN_ONE: u64 = 1 << OWN_SHIFT;
 const OWN_MAX: u64 = (1 << 24) - 1;
@@ -84,7 +107,9 @@ impl Word {
             0 => Role::Scope,
             1 => Role::Task,
             2 => Role::Fork,
-            _ => Role::Graft,
+            3 => Role::Graft,
+            4 => Role::Shield,
+            _ => Role::Service,
         }
     }
 
@@ -131,9 +156,21 @@ impl Word {
         self.0 & UNASKED != 0
     }
 
+    /// Whether a child may be admitted without looking further.
+    #[inline]
+    pub(super) fn admits(self) -> bool {
+        self.0 & (CANCELLED | CLOSED | GUARDED) == 0
+    }
+
+    /// Whether the scope has terms: a bound, a grace, a stop that was asked for.
+    #[inline]
+    pub(crate) fn is_guarded(self) -> bool {
+        self.0 & GUARDED != 0
+    }
+
     /// Whether the parent waits for this node: for every child, and for a scope without an owner.
     pub(crate) fn is_counted(self) -> bool {
-        matches!(self.role(), Role::Task | Role::Fork) || self.is_forsaken()
+        self.role().is_child() || self.is_forsaken()
     }
 
     /// Nothing for the owner to look at: the whole of the check that every poll makes.
@@ -164,6 +201,7 @@ impl fmt::Debug for Word {
             (ATTEND, "ATTEND"),
             (FORSAKEN, "FORSAKEN"),
             (UNASKED, "UNASKED"),
+            (GUARDED, "GUARDED"),
         ] {
             if self.0 & bit != 0 {
                 list.entry(&format_args!("{name}"));
@@ -270,6 +308,10 @@ impl AtomicWord {
 
     pub(super) fn set_adrift(&self, adrift: bool) -> Word {
         if adrift { self.set(ADRIFT) } else { self.lift(ADRIFT) }
+    }
+
+    pub(super) fn guard(&self) -> Word {
+        self.set(GUARDED)
     }
 
     pub(super) fn ask_attention(&self) -> Word {
