@@ -44,6 +44,8 @@ pub(super) enum Outcome<T> {
     Spawned(JoinHandle<Option<T>>),
     Forked(Arc<Slot<T>>),
     Refused(Reason),
+    /// Asked for before the handle was given out.
+    Known(Result<T, Cancelled>),
     Taken,
 }
 
@@ -65,6 +67,12 @@ impl<T> Child<T> {
         };
         let reason = reason.unwrap_or_else(|| Reason::at(Kind::ScopeEnded, site));
         Self { node: None, outcome: Outcome::Refused(reason) }
+    }
+
+    /// Puts back an outcome that was taken.
+    pub(super) fn with_outcome(mut self, outcome: Result<T, Cancelled>) -> Self {
+        self.outcome = Outcome::Known(outcome);
+        self
     }
 
     /// Asks this child alone to stop: counts one request on its task and wakes it. Its siblings and
@@ -129,6 +137,13 @@ impl<T> Future for Child<T> {
             Outcome::Spawned(handle) => Pin::new(handle).poll(cx).map(Option::flatten),
             Outcome::Forked(slot) => slot.poll(cx),
             Outcome::Refused(reason) => return Poll::Ready(Err(Cancelled::new(reason.clone()))),
+            Outcome::Known(_) => {
+                let Outcome::Known(outcome) = std::mem::replace(&mut self.outcome, Outcome::Taken)
+                else {
+                    unreachable!("looked at just before");
+                };
+                return Poll::Ready(outcome);
+            }
             Outcome::Taken => panic!("a `Child` was polled after it had given its outcome"),
         };
         let Poll::Ready(value) = value else { return Poll::Pending };

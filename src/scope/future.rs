@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 use super::begin::Begin;
 use super::erased::{self, Fork};
 use super::finalize::{self, Finalizer};
-use super::options::Options;
+use super::options::{Limit, Options};
 use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
 use super::wake_key::WakeKey;
@@ -114,7 +114,9 @@ pin_project! {
     /// The future of a [`scope`](fn@crate::scope). Options are set on it before it is awaited.
     #[must_use = "a scope does nothing until it is awaited"]
     pub struct ScopeFuture<'env, B, F: Future> {
-        options: Options,
+        pub(super) limit: Limit,
+        // Taken at the first poll.
+        pub(super) options: Option<Box<Options>>,
         site: Site,
         // What makes the body, if it is not there yet; taken at the first poll.
         start: Option<B>,
@@ -136,7 +138,8 @@ pin_project! {
 impl<B, F: Future> ScopeFuture<'_, B, F> {
     pub(super) fn new(start: Option<B>, body: Option<F>, role: Role, site: Site) -> Self {
         Self {
-            options: Options::new(),
+            limit: Limit::None,
+            options: None,
             site,
             start,
             body,
@@ -144,10 +147,6 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
             forks: None,
             finalizer: None,
         }
-    }
-
-    pub(super) fn options_mut(&mut self) -> &mut Options {
-        &mut self.options
     }
 
     /// The node of a scope that is addressed before its first poll.
@@ -273,7 +272,10 @@ where
                 (Place::of(owner), handle)
             }
         };
-        this.options.apply(&handle);
+        if let Some(options) = this.options.take() {
+            options.apply(&handle);
+        }
+        this.limit.apply(&handle);
         this.run.place = Some(place);
         handle
     }

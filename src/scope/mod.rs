@@ -15,6 +15,7 @@ mod run;
 mod scope_handle;
 mod shield;
 mod spawn;
+mod start;
 mod timeout;
 mod wake_key;
 
@@ -26,4 +27,5 @@ pub use handle::{CancelScope, Stopped, WaitCancelled, WaitStopping, cancelled, s
 pub use picture::Picture;
 pub use scope_handle::{Named, Scope, Spawner};
 pub use shield::{Shield, ShieldUnbounded, shield, shield_unbounded};
+pub use start::{Ready, StartError, Started, Starting};
 pub use timeout::{Timeout, timeout};

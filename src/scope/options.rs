@@ -18,40 +18,33 @@ pub(super) enum Limit {
     At(Instant),
 }
 
-/// What few scopes are given: in a box, so that the others need not carry it.
-#[derive(Debug, Default)]
-pub(super) struct Terms {
-    pub(super) grace: Option<Duration>,
+impl Limit {
+    /// The first poll: the time begins.
+    #[inline]
+    pub(super) fn apply(self, node: &NodeRef) {
+        match self {
+            Self::None => {}
+            Self::After(limit) => node.set_deadline(Some(time::after(limit))),
+            Self::At(at) => node.set_deadline(Some(at)),
+        }
+    }
 }
 
-/// All that is set, until the first poll.
-#[derive(Debug)]
+/// What else is set, until the first poll. In a box, so that a scope without options is small.
+#[derive(Debug, Default)]
 pub(super) struct Options {
-    pub(super) limit: Limit,
-    pub(super) name: Option<Cow<'static, str>>,
-    pub(super) terms: Option<Box<Terms>>,
+    name: Option<Cow<'static, str>>,
+    grace: Option<Duration>,
 }
 
 impl Options {
-    pub(super) fn new() -> Self {
-        Self { limit: Limit::None, name: None, terms: None }
-    }
-
-    /// The first poll: the scope has its place, and its time begins.
-    #[inline]
-    pub(super) fn apply(&mut self, node: &NodeRef) {
-        if let Some(name) = self.name.take() {
+    /// The first poll: the scope has its place.
+    pub(super) fn apply(self, node: &NodeRef) {
+        if let Some(name) = self.name {
             node.set_name(name);
         }
-        match self.limit {
-            Limit::None => {}
-            Limit::After(limit) => node.set_deadline(Some(time::after(limit))),
-            Limit::At(at) => node.set_deadline(Some(at)),
-        }
-        if let Some(terms) = self.terms.take() {
-            if let Some(grace) = terms.grace {
-                node.set_grace(grace);
-            }
+        if let Some(grace) = self.grace {
+            node.set_grace(grace);
         }
     }
 }
@@ -59,7 +52,7 @@ impl Options {
 impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// Gives the scope a name, for pictures, reasons and logs. Shown escaped, so any text will do.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options_mut().name = Some(name.into());
+        self.options.get_or_insert_default().name = Some(name.into());
         self
     }
 
@@ -79,7 +72,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// The scope's future panics when it is polled without a tokio runtime that has its time driver
     /// enabled, as tokio's own timers do.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.options_mut().limit = Limit::After(limit);
+        self.limit = Limit::After(limit);
         self
     }
 
@@ -87,7 +80,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// body at its first suspension. Replaces what was set before, sooner or later. Panics as that
     /// does.
     pub fn deadline(mut self, at: impl Into<Instant>) -> Self {
-        self.options_mut().limit = Limit::At(at.into());
+        self.limit = Limit::At(at.into());
         self
     }
 
@@ -121,12 +114,8 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// # }
     /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.terms_mut().grace = Some(grace);
+        self.options.get_or_insert_default().grace = Some(grace);
         self
-    }
-
-    fn terms_mut(&mut self) -> &mut Terms {
-        self.options_mut().terms.get_or_insert_default()
     }
 
     /// A handle to the scope, before it is awaited.
@@ -136,7 +125,7 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// (R6).
     pub fn handle(&mut self) -> CancelScope {
         let node = self.early().clone();
-        if let Some(name) = self.options_mut().name.take() {
+        if let Some(name) = self.options.as_mut().and_then(|options| options.name.take()) {
             node.set_name(name);
         }
         CancelScope(node)

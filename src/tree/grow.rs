@@ -131,6 +131,12 @@ impl NodeRef {
         Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::asking(Arc::clone(tree), index)))
     }
 
+    /// Why a child would not be admitted now, if so.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        let state = self.tree().state.lock();
+        refusal(self.word(), &state, self.index()).err()
+    }
+
     /// The tree for what this task opens: made now, at its first scope.
     pub(crate) fn sprout(&self) -> Arc<Tree> {
         let tree = Tree::made(OnceLock::from(self.clone()), self.tree().host.clone());
