@@ -24,9 +24,10 @@ pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
-    CancelScope, Child, Drain, Named, Picture, Ready, Scope, ScopeFuture, Shield, ShieldUnbounded,
-    Spawner, StartError, Started, Starting, Stopped, Timeout, WaitCancelled, WaitStopping,
-    cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout,
+    CancelScope, Child, Drain, Full, Named, Next, Picture, Ready, Results, Scope, ScopeFuture,
+    Shield, ShieldUnbounded, Slot, Spawner, StartError, Started, Starting, Stopped, Timeout,
+    WaitCancelled, WaitStopping, cancelled, drain, orphans, scope, shield, shield_unbounded,
+    stopping, timeout,
 };
 
 /// The running task. See [`task::current`].

@@ -32,6 +32,17 @@ impl Place {
         if self.0.index() == TRUNK { self.root() } else { &self.0 }
     }
 
+    /// Whether the owner has noted that its node has its waker.
+    #[inline]
+    pub(crate) fn is_registered(&self) -> bool {
+        self.0.is_noted()
+    }
+
+    #[inline]
+    pub(crate) fn set_registered(&mut self) {
+        self.0.note();
+    }
+
     /// Whether a shield is active in what is polled here.
     pub(crate) fn is_shielded(&self) -> bool {
         self.0.is_shielded(Part::Whole)
@@ -187,7 +198,11 @@ fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
         let Place(at) = place;
         if at.index() != TRUNK && at.word().role().is_task() {
             // The first scope of this task: now it needs a tree.
+            let noted = at.is_noted();
             *at = NodeRef::trunk(at.sprout());
+            if noted {
+                at.note();
+            }
         }
         (code(at.tree(), at.index()), place.mark())
     })

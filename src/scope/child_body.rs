@@ -5,6 +5,7 @@ use std::mem::needs_drop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::bound::Turn;
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::Kind;
@@ -14,11 +15,15 @@ use crate::ground::reason::Kind;
 #[inline]
 pub(super) fn poll<F: Future>(
     place: &mut Option<Place>,
+    turn: &mut Option<Box<Turn>>,
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
     if must_stop(place.as_ref()) {
         return Poll::Ready(None);
+    }
+    if turn.as_mut().is_some_and(|turn| turn.poll(cx).is_pending()) {
+        return Poll::Pending;
     }
     let (_, polled) = stack::within(place, || {
         panics::catch(|| body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
@@ -49,6 +54,7 @@ fn is_shielded(place: Option<&Place>) -> bool {
 #[inline]
 pub(super) fn end<F: Future>(
     place: &mut Option<Place>,
+    turn: &mut Option<Box<Turn>>,
     mut body: Pin<&mut Option<F>>,
     mut value: Option<F::Output>,
 ) -> Option<F::Output> {
@@ -65,6 +71,10 @@ pub(super) fn end<F: Future>(
         if let Err(panic) = dropped {
             stack::node(place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
         }
+    }
+    if turn.is_some() {
+        // The next one may run.
+        drop(turn.take());
     }
     if let Some(place) = place.take() {
         place.node().finish();

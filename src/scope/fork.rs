@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::bound::Turn;
 use super::child::{Child, Outcome};
 use super::wake_key::WakeKey;
 use super::{child_body, erased};
@@ -21,6 +22,21 @@ pub(super) fn fork<'env, F>(
     scope: &NodeRef,
     name: Option<Cow<'static, str>>,
     site: Site,
+    future: F,
+) -> Child<F::Output>
+where
+    F: Future + Send + 'env,
+    F::Output: Send + 'env,
+{
+    fork_in_turn(scope, name, site, Turn::of(scope), future)
+}
+
+/// As [`fork`], with a turn that the caller has waited for.
+pub(super) fn fork_in_turn<'env, F>(
+    scope: &NodeRef,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    turn: Option<Box<Turn>>,
     future: F,
 ) -> Child<F::Output>
 where
@@ -41,6 +57,7 @@ where
     let fork = Forked {
         place: Some(Place::of(owner)),
         body: Some(future),
+        turn,
         slot: Arc::clone(&slot),
         key: WakeKey::NONE,
     };
@@ -93,6 +110,7 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
+        turn: Option<Box<Turn>>,
         slot: Arc<Slot<F::Output>>,
         key: WakeKey,
     }
@@ -111,11 +129,12 @@ impl<F: Future> Future for Forked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if let Poll::Ready(value) = child_body::poll(this.place, this.body.as_mut(), cx) {
+        if let Poll::Ready(value) = child_body::poll(this.place, this.turn, this.body.as_mut(), cx)
+        {
             return self.end(value);
         }
         let key = WakeKey::of(cx.waker());
-        if *this.key != key {
+        if *this.key != key || stack::node(this.place.as_ref()).peek().is_cancelled() {
             drop(stack::node(this.place.as_ref()).register(cx.waker()));
             *this.key = key;
         }
@@ -131,7 +150,7 @@ impl<F: Future> Forked<F> {
     /// The child has ended: its handle gets the value last.
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<()> {
         let this = self.project();
-        let value = child_body::end(this.place, this.body, value);
+        let value = child_body::end(this.place, this.turn, this.body, value);
         this.slot.fill(value);
         Poll::Ready(())
     }

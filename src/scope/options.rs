@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use super::bound;
 use super::future::ScopeFuture;
 use super::handle::CancelScope;
 use crate::context::time;
@@ -35,6 +36,7 @@ impl Limit {
 pub(super) struct Options {
     name: Option<Cow<'static, str>>,
     grace: Option<Duration>,
+    max_children: Option<usize>,
 }
 
 impl Options {
@@ -45,6 +47,9 @@ impl Options {
         }
         if let Some(grace) = self.grace {
             node.set_grace(grace);
+        }
+        if let Some(max) = self.max_children {
+            bound::set(node, max);
         }
     }
 }
@@ -115,6 +120,43 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.get_or_insert_default().grace = Some(grace);
+        self
+    }
+
+    /// Has no more than `max` children run at a time. A child that is started when the scope is full
+    /// waits for its turn: it is admitted, is cancelled with the others, and is polled when one that
+    /// runs has ended; first come, first served. To wait before starting it, and have no heap of waiting
+    /// futures, see [`reserve`](crate::Scope::reserve); to be refused, [`try_reserve`](crate::Scope::try_reserve).
+    ///
+    /// Services are not counted: they end last.
+    ///
+    /// # Panics
+    ///
+    /// If `max` is 0: nothing could ever run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// use std::time::Duration;
+    /// use tokio::time::{Instant, sleep};
+    ///
+    /// let start = Instant::now();
+    /// umbel::scope(async |s| {
+    ///     for _ in 0..10 {
+    ///         s.spawn(async { sleep(Duration::from_secs(1)).await });
+    ///     }
+    /// })
+    /// .max_children(5)
+    /// .await
+    /// .unwrap();
+    /// assert_eq!(start.elapsed(), Duration::from_secs(2));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn max_children(mut self, max: usize) -> Self {
+        assert!(max > 0, "a scope in which no child may run: `max_children(0)`");
+        self.options.get_or_insert_default().max_children = Some(max);
         self
     }
 

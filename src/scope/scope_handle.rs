@@ -31,6 +31,10 @@ impl<'env> Scope<'env> {
         Self { handle: CancelScope(node), env: PhantomData }
     }
 
+    pub(super) fn node(&self) -> &NodeRef {
+        &self.handle.0
+    }
+
     /// Starts a child that runs in parallel, on the runtime the scope was opened in, whichever thread
     /// or runtime this is called from (R13).
     ///

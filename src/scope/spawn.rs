@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::bound::Turn;
 use super::child::{Child, Outcome};
 use super::child_body;
-use crate::context::stack::{self, Place};
+use crate::context::stack::Place;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
@@ -26,6 +27,38 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // Services end last: a bound is for the others.
+    let turn = if role == Role::Service { None } else { Turn::of(scope) };
+    start(scope, role, name, site, turn, future)
+}
+
+/// As [`spawn`], with a turn that the caller has waited for.
+pub(super) fn spawn_in_turn<F>(
+    scope: &NodeRef,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    turn: Option<Box<Turn>>,
+    future: F,
+) -> Child<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    start(scope, Role::Task, name, site, turn, future)
+}
+
+fn start<F>(
+    scope: &NodeRef,
+    role: Role,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    turn: Option<Box<Turn>>,
+    future: F,
+) -> Child<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let (owner, handle) = match scope.admit(role, site) {
         Ok(admitted) => admitted,
         Err(refusal) => {
@@ -36,7 +69,7 @@ where
     if let Some(name) = name {
         handle.set_name(name);
     }
-    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), registered: false };
+    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), turn };
     let spawned = match scope.tree().host() {
         Some(host) => host.spawn(task),
         None => Err(task),
@@ -63,9 +96,8 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
-        // Whether the node has the task's waker. Every waker of a tokio task wakes that task, so one
-        // registration serves for its whole life.
-        registered: bool,
+        // In a bounded scope, the child's turn.
+        turn: Option<Box<Turn>>,
     }
 
     impl<F: Future> PinnedDrop for Spawned<F> {
@@ -80,12 +112,17 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
-        if let Poll::Ready(value) = child_body::poll(this.place, this.body.as_mut(), cx) {
+        if let Poll::Ready(value) = child_body::poll(this.place, this.turn, this.body.as_mut(), cx)
+        {
             return self.end(value);
         }
-        if !*this.registered {
-            drop(stack::node(this.place.as_ref()).register(cx.waker()));
-            *this.registered = true;
+        // Every waker of a tokio task wakes that task, so one registration serves for its whole life.
+        // Only a canceller takes it out; a child that lives on in a shield must be found again.
+        if let Some(place) = this.place {
+            if !place.is_registered() || place.node().peek().is_cancelled() {
+                drop(place.node().register(cx.waker()));
+                place.set_registered();
+            }
         }
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
         // here.
@@ -100,7 +137,7 @@ impl<F: Future> Spawned<F> {
     #[inline]
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
         let this = self.project();
-        Poll::Ready(child_body::end(this.place, this.body, value))
+        Poll::Ready(child_body::end(this.place, this.turn, this.body, value))
     }
 
     /// Dropped before it had ended: its runtime was shut down.

@@ -26,7 +26,21 @@ const COUNTED: u64 = 1 << 32;
 /// This is the reference of a child's one handle, through which its value can be asked for.
 const ASKS: u64 = 1 << 33;
 
+/// A bit for whoever holds this very reference.
+const NOTED: u64 = 1 << 34;
+
 impl NodeRef {
+    /// A mark on this reference, which means what its holder wants it to. Clones do not have it.
+    #[inline]
+    pub(crate) fn note(&mut self) {
+        self.key |= NOTED;
+    }
+
+    #[inline]
+    pub(crate) fn is_noted(&self) -> bool {
+        self.key & NOTED != 0
+    }
+
     /// Takes over a reference that was counted at birth.
     pub(super) fn counted(tree: Arc<Tree>, index: u32) -> Self {
         Self { tree, key: COUNTED | u64::from(index) }
