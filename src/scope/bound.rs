@@ -41,7 +41,13 @@ pub(super) enum Turn {
 
 impl Turn {
     /// The turn of a child that is started now. Nothing if the scope has no bound.
+    #[inline]
     pub(super) fn of(node: &NodeRef) -> Option<Box<Self>> {
+        if node.word().is_guarded() { Self::find(node) } else { None }
+    }
+
+    #[cold]
+    fn find(node: &NodeRef) -> Option<Box<Self>> {
         let permits = of(node)?;
         Some(Box::new(match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => Self::Running(Some(permit)),

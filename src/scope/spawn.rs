@@ -16,6 +16,7 @@ use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
 
 /// Admits a child to `scope`, a task or a service, and starts it.
+#[inline]
 pub(super) fn spawn<F>(
     scope: &NodeRef,
     role: Role,
@@ -47,6 +48,7 @@ where
     start(scope, Role::Task, name, site, turn, future)
 }
 
+#[inline]
 fn start<F>(
     scope: &NodeRef,
     role: Role,
