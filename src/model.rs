@@ -3,7 +3,7 @@
 //! Not part of the public interface: it exists only under `--cfg umbel_loom`.
 #![expect(clippy::must_use_candidate, reason = "models ask for effects as often as for answers")]
 
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use crate::ground::reason::Reason;
 use crate::ground::runtime::Host;
@@ -33,6 +33,31 @@ impl Owner {
         let (owner, handle) =
             self.0.sprout().open(TRUNK, Role::Scope, std::panic::Location::caller());
         (Self(owner), Node(handle))
+    }
+
+    /// A scope below this one.
+    pub fn open_below(&self) -> (Self, Node) {
+        let (owner, handle) =
+            self.0.tree().open(self.0.index(), Role::Scope, std::panic::Location::caller());
+        (Self(owner), Node(handle))
+    }
+
+    /// Leaves something to be run when nothing lives below any more.
+    pub fn defer(&self) {
+        assert!(self.0.defer(Box::new(())).is_ok(), "the owner is there, so it is open");
+    }
+
+    /// Leaves, and tends what is left.
+    #[must_use]
+    pub fn leave(self) -> Self {
+        self.0.abandon();
+        assert!(self.0.release_scope(), "there is something to be run");
+        self
+    }
+
+    /// Whether there was a finalizer to be run, when nothing lives below.
+    pub fn next_finalizer(&self, waker: &Waker) -> Poll<bool> {
+        self.0.next_finalizer(waker).map(|finalizer| finalizer.is_some())
     }
 
     pub fn register(&self, waker: &Waker) {
@@ -70,6 +95,22 @@ impl Node {
         Some((Owner(owner), Node(handle)))
     }
 
+    pub fn admit_service(&self) -> Option<(Owner, Node)> {
+        let (owner, handle) = self.0.admit(Role::Service, std::panic::Location::caller()).ok()?;
+        Some((Owner(owner), Node(handle)))
+    }
+
+    /// Asks the scope to stop, with a grace that nobody sees the end of.
+    pub fn stop(&self) {
+        let at = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let _ = self.0.stop(Reason::new("stop"), at);
+    }
+
+    /// Waits to be asked to stop.
+    pub fn stopping(&self) -> crate::WaitStopping {
+        crate::WaitStopping::of(self.0.clone())
+    }
+
     pub fn cancel(&self, message: &'static str) -> bool {
         self.0.cancel(|| Reason::new(message))
     }
@@ -94,4 +135,10 @@ impl Node {
     pub fn slot(&self) -> u32 {
         self.0.index()
     }
+}
+
+/// What a scope's owner does when its timer has fired: timers do not run in models.
+pub fn come_due(scope: &crate::CancelScope) {
+    let now = std::time::Instant::now();
+    scope.node().come_due(now, |grace| now + grace);
 }

@@ -29,11 +29,25 @@ pub enum Defect {
     EarlyRecycle,
     /// A canceller marks what is below a shield.
     IgnoredShield,
+    /// A cancelled body is dropped although a shield is active in it.
+    BrokenShield,
+    /// A finalizer is taken in by a node that has closed.
+    LateFinalizer,
+    /// A zombie closes with its last child, though its finalizers have not run.
+    UntendedZombie,
+    /// Whoever starts a child does not look again whether it was ready just before it ended.
+    UnheardReady,
+    /// The last ordinary child to end does not wake the scope that has services to end.
+    ForgottenServices,
+    /// A soft stop is not announced below.
+    UnannouncedStop,
+    /// A child is admitted by a scope that was asked to stop.
+    AdmittedWhileStopping,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -45,6 +59,13 @@ impl Defect {
         Self::EarlyReturn,
         Self::EarlyRecycle,
         Self::IgnoredShield,
+        Self::BrokenShield,
+        Self::LateFinalizer,
+        Self::UntendedZombie,
+        Self::UnheardReady,
+        Self::ForgottenServices,
+        Self::UnannouncedStop,
+        Self::AdmittedWhileStopping,
     ];
 }
 

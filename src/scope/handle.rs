@@ -43,6 +43,11 @@ impl CancelScope {
         stack::scope().map(Self)
     }
 
+    #[cfg(any(umbel_loom, loom))]
+    pub(crate) fn node(&self) -> &NodeRef {
+        &self.0
+    }
+
     /// Asks this scope to stop: counts one request on it, and makes it and everything below it, in
     /// every task, cancelled (R1). The body is dropped at its next suspension (R2).
     ///
@@ -137,7 +142,7 @@ impl CancelScope {
     ///
     /// Safe: dropping it only stops the waiting.
     pub fn stopping(&self) -> WaitStopping {
-        WaitStopping { node: Some(self.0.clone()), ticket: None }
+        WaitStopping::of(self.0.clone())
     }
 
     /// How many requests were addressed to this very scope: by hand, by its deadline, by its own
@@ -303,6 +308,12 @@ pub struct WaitStopping {
     /// Nothing outside every scope.
     node: Option<NodeRef>,
     ticket: Option<Ticket>,
+}
+
+impl WaitStopping {
+    pub(crate) fn of(node: NodeRef) -> Self {
+        Self { node: Some(node), ticket: None }
+    }
 }
 
 impl Future for WaitStopping {

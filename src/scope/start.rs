@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::child::Child;
+use super::handle::CancelScope;
 use super::scope_handle::{Named, Scope};
 use super::spawn;
 use crate::ground::error::Cancelled;
 use crate::ground::panics;
+use crate::ground::seeded;
 use crate::ground::sync::Lock;
 use crate::tree::{NodeRef, Role, Site};
 
@@ -242,6 +244,14 @@ pub struct Starting<R, T> {
     child: Option<Child<T>>,
 }
 
+impl<R, T> Starting<R, T> {
+    /// A handle to the child's task as a scope. Nothing if it was refused, or this has returned.
+    #[must_use]
+    pub fn handle(&self) -> Option<CancelScope> {
+        self.child.as_ref()?.handle()
+    }
+}
+
 impl<R, T> Unpin for Starting<R, T> {}
 
 impl<R, T> Future for Starting<R, T> {
@@ -258,7 +268,8 @@ impl<R, T> Future for Starting<R, T> {
             return Poll::Pending;
         };
         // It may have been ready just before it ended.
-        Poll::Ready(match (this.start.ask(cx.waker()), outcome) {
+        let ready = if seeded!(UnheardReady) { None } else { this.start.ask(cx.waker()) };
+        Poll::Ready(match (ready, outcome) {
             (Some(value), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
             (None, Ok(output)) => Err(StartError::Ended(output)),
             (None, Err(cancelled)) => Err(StartError::Cancelled(cancelled)),

@@ -212,7 +212,7 @@ impl Aftermath {
                     if state.below(child).is_some_and(|branch| branch.due().is_some()) {
                         tree.ask_owner(state, child, self);
                     }
-                    if visit == Visit::Both {
+                    if visit == Visit::Both && !seeded!(UnannouncedStop) {
                         self.announce_stop(state, child);
                     }
                     stack.push(child);

@@ -104,7 +104,9 @@ fn refusal(word: Word, state: &State, index: u32) -> Result<(), Refusal> {
         return Err(Refusal::Cancelled);
     }
     match state.below(index).and_then(Branch::rare).map(|rare| &rare.terms) {
-        Some(terms) if terms.stop.is_some() => Err(Refusal::Stopping),
+        Some(terms) if terms.stop.is_some() && !seeded!(AdmittedWhileStopping) => {
+            Err(Refusal::Stopping)
+        }
         Some(terms) if terms.is_winding_down => Err(Refusal::Closed),
         _ => Ok(()),
     }

@@ -172,16 +172,16 @@ impl NodeRef {
     pub(crate) fn defer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
         let mut state = self.tree().state.lock();
         let word = self.word();
-        // A zombie that nobody tends closes by itself.
-        let rare =
-            if word.is_closed() { None } else { Some(state.below_mut(self.index()).rare_mut()) };
-        match rare {
-            Some(rare) if !word.is_forsaken() || rare.tended => {
-                rare.finalizers.push(finalizer);
-                Ok(())
-            }
-            _ => Err(finalizer),
+        if word.is_closed() && !seeded!(LateFinalizer) {
+            return Err(finalizer);
         }
+        let rare = state.below_mut(self.index()).rare_mut();
+        if word.is_forsaken() && !rare.tended {
+            // A zombie that nobody tends closes by itself.
+            return Err(finalizer);
+        }
+        rare.finalizers.push(finalizer);
+        Ok(())
     }
 
     /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
@@ -359,7 +359,7 @@ impl Tree {
             }
             if branch.live > 0 {
                 let only_services = branch.live == branch.services;
-                if only_services && word.role() != Role::Service {
+                if only_services && word.role() != Role::Service && !seeded!(ForgottenServices) {
                     self.wake_closing(state, parent, aftermath);
                 }
                 return Upwards::default();
@@ -368,7 +368,9 @@ impl Tree {
                 let unregister = state.orphaned.take();
                 return Upwards { unregister, close: self.above_trunk(state, parent) };
             }
-            if !self.table.word(parent).examine().is_zombie() || is_tended(state, parent) {
+            if !self.table.word(parent).examine().is_zombie()
+                || is_tended(state, parent) && !seeded!(UntendedZombie)
+            {
                 self.wake_closing(state, parent, aftermath);
                 return Upwards::default();
             }

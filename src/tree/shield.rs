@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::node::NONE;
 use super::word::Role;
-use super::{NodeRef, Tree};
+use super::{NodeRef, TRUNK, Tree};
+use crate::ground::seeded;
 
 /// Which futures an owner asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl NodeRef {
     ///
     /// Answers for the owner, in its own poll or drop: there, no shield comes or goes meanwhile.
     pub(crate) fn is_shielded(&self, part: Part) -> bool {
-        self.tree().has_shields() && self.find_shield(part)
+        self.tree().has_shields() && !seeded!(BrokenShield) && self.find_shield(part)
     }
 
     /// Whether there may be shields in this tree at all.
@@ -77,7 +78,7 @@ impl Tree {
                         Role::Scope | Role::Fork => stack.push(index),
                         Role::Graft => {
                             let sub = state.below(index).and_then(|branch| branch.sub.clone());
-                            grafts.extend(sub.map(|sub| (sub, super::TRUNK)));
+                            grafts.extend(sub.map(|sub| (sub, TRUNK)));
                         }
                         // Polled by its runtime: it asks for itself.
                         Role::Task | Role::Service => {}

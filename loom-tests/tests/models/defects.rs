@@ -14,6 +14,14 @@ fn seeded_defects_are_caught() {
         ("LastCause", "cancel::first_cause"),
         ("EarlyReturn", "cancel::two_cancellers_and_a_task_below"),
         ("EarlyRecycle", "cancel::handle_cancel_against_close"),
+        ("IgnoredShield", "shields::cancel_against_a_child_in_a_shield_bounded"),
+        ("BrokenShield", "shields::cancel_against_shield"),
+        ("LateFinalizer", "owed::finalizer_against_close"),
+        ("UntendedZombie", "owed::finalizer_of_a_zombie"),
+        ("UnheardReady", "owed::ready_against_the_end_of_the_child"),
+        ("ForgottenServices", "owed::services_end_last"),
+        ("UnannouncedStop", "owed::stop_against_waiting"),
+        ("AdmittedWhileStopping", "owed::admission_against_stop"),
     ];
     assert_eq!(killers.len(), umbel::model::Defect::ALL.len(), "every defect has its killer");
     if std::env::var_os("UMBEL_SEEDED_DEFECT").is_some() {
@@ -30,7 +38,7 @@ fn seeded_defects_are_caught() {
         assert!(text.contains("running 1 test"), "no model {model}:\n{text}");
         assert!(!run.status.success(), "{defect} was not caught by {model}:\n{text}");
         println!(
-            "defect {defect:<16} caught by {model} in {:.2} s",
+            "defect {defect:<22} caught by {model} in {:.2} s",
             started.elapsed().as_secs_f64()
         );
     }

@@ -3,5 +3,7 @@
 
 mod cancel;
 mod defects;
+mod owed;
 mod settle;
+mod shields;
 mod whole;

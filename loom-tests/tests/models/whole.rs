@@ -166,7 +166,7 @@ fn child_panic_reaches_the_owner_bounded() {
     });
 }
 
-async fn yield_once() {
+pub(crate) async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(|cx| {
         if std::mem::replace(&mut yielded, true) {
@@ -179,10 +179,10 @@ async fn yield_once() {
 }
 
 /// Counts itself while it lives.
-struct Alive(Arc<std::sync::atomic::AtomicUsize>);
+pub(crate) struct Alive(Arc<std::sync::atomic::AtomicUsize>);
 
 impl Alive {
-    fn new(count: &Arc<std::sync::atomic::AtomicUsize>) -> Self {
+    pub(crate) fn new(count: &Arc<std::sync::atomic::AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(count))
     }
