@@ -19,6 +19,7 @@ mod scope;
 mod race;
 
 pub use context::checkpoint::{check, checkpoint};
+pub use context::local::ScopeLocal;
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};

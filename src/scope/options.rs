@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::future::ScopeFuture;
 use super::handle::CancelScope;
+use crate::context::local::{ScopeLocal, Values};
 use crate::context::time;
 use crate::tree::NodeRef;
 
@@ -22,6 +23,7 @@ pub(super) enum Limit {
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     pub(super) grace: Option<Duration>,
+    pub(super) locals: Values,
 }
 
 /// All that is set, until the first poll.
@@ -52,6 +54,7 @@ impl Options {
             if let Some(grace) = terms.grace {
                 node.set_grace(grace);
             }
+            terms.locals.hang_on(node);
         }
     }
 }
@@ -122,6 +125,36 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// ```
     pub fn grace(mut self, grace: Duration) -> Self {
         self.terms_mut().grace = Some(grace);
+        self
+    }
+
+    /// Sets a [scope local](crate::scope_local): its value for this scope and for all that is below it.
+    /// Further in, a scope can set another. Set again on the same scope, the later value replaces the
+    /// earlier one.
+    ///
+    /// It is in force from the first poll on, before the body is made, until the scope has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// umbel::scope_local! {
+    ///     static LANGUAGE: &'static str;
+    /// }
+    ///
+    /// fn greeting() -> &'static str {
+    ///     if LANGUAGE.get() == Some("de") { "Guten Tag" } else { "hello" }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let greeted = umbel::scope(async |_| greeting()).local(&LANGUAGE, "de").await;
+    /// assert_eq!(greeted.unwrap(), "Guten Tag");
+    /// # }
+    /// ```
+    pub fn local<T>(mut self, local: &'static ScopeLocal<T>, value: T) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        self.terms_mut().locals.set(local, value);
         self
     }
 

@@ -606,6 +606,15 @@ impl NodeRef {
         state.below(self.index())?.rare()?.attachments[place as usize].clone()
     }
 
+    /// Hangs something on the node, in place of what hung there.
+    pub(crate) fn attach(&self, place: Shelf, attachment: Attachment) {
+        let mut state = self.tree().state.lock();
+        let slot = &mut state.below_mut(self.index()).rare_mut().attachments[place as usize];
+        let before = slot.replace(attachment);
+        drop(state);
+        drop(before);
+    }
+
     /// Hangs something on the node that admission has to look at.
     pub(crate) fn guard_with(&self, place: Shelf, attachment: Attachment) {
         let before = {
