@@ -17,6 +17,8 @@ mod context;
 mod scope;
 
 mod race;
+#[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
+mod token;
 
 pub use context::checkpoint::{check, checkpoint};
 pub use context::local::ScopeLocal;

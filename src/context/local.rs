@@ -124,9 +124,7 @@ impl<T: Send + Sync + 'static> ScopeLocal<T> {
     pub fn shared(&'static self) -> Option<Arc<T>> {
         let key = (self.key)();
         // Under the lock only a count is raised.
-        let value = stack::innermost()?.pick(Shelf::Locals, |values| find(values, key))?;
-        // INVARIANT: `Values::set` puts a `T` under the key of a `ScopeLocal<T>`.
-        Some(value.downcast().expect("a local has the type that it was declared with"))
+        stack::innermost()?.pick(Shelf::Locals, |values| find(values, key)).map(typed)
     }
 }
 
@@ -160,6 +158,11 @@ impl Values {
             node.attach(Shelf::Locals, Arc::new(self));
         }
     }
+}
+
+fn typed<T: Send + Sync + 'static>(value: Attachment) -> Arc<T> {
+    // INVARIANT: `Values::set` puts a `T` under the key of a `ScopeLocal<T>`.
+    value.downcast().expect("a local has the type that it was declared with")
 }
 
 fn find(values: &Attachment, key: TypeId) -> Option<Attachment> {

@@ -14,7 +14,7 @@ mod picture;
 mod run;
 mod scope_handle;
 mod shield;
-mod spawn;
+pub(crate) mod spawn;
 mod timeout;
 mod wake_key;
 
