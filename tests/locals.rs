@@ -508,6 +508,41 @@ fn a_dropped_scopes_values_go_with_its_last_child() {
     });
 }
 
+/// I18: while a value is being dropped, the scope that it was set on is still there to be waited for,
+/// whoever ends it: its last child, or whoever ran its last finalizer.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_scope_is_waited_for_until_its_values_are_gone() {
+    struct Looks(CancelScope, Log);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let is_there = self.0.picture().to_string().contains("dropped early");
+            self.1.add(if is_there { "waited for" } else { "gone" });
+        }
+    }
+    scope_local!(static LOOKS: Looks);
+    for (child, finalizer) in [(true, false), (false, true), (true, true)] {
+        let log = Log::new();
+        let outer = scope(async |outer| {
+            let value = Looks(outer.handle(), log.clone());
+            let work = scope(async |s| {
+                if child {
+                    s.spawn(pending::<()>());
+                }
+                if finalizer {
+                    s.defer(secs(1), yield_now());
+                }
+                pending::<()>().await;
+            });
+            let mut work = drive(work.name("dropped early").local(&LOOKS, value));
+            work.pending();
+            drop(work);
+            assert!(log.is_empty());
+        });
+        outer.await.unwrap();
+        assert_eq!(log.all(), ["waited for"], "child: {child}, finalizer: {finalizer}");
+    }
+}
+
 /// A panic of a value's destructor is reported by the hook, and the scope returns.
 #[tokio::test]
 async fn a_values_destructor_may_panic() {
