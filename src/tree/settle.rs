@@ -42,7 +42,8 @@ enum Step {
 struct Upwards {
     /// This tree's last orphan has ended.
     unregister: Option<usize>,
-    /// The node above that stands for this tree has nothing left to wait for.
+    /// Something to be closed in turn: the node above that stands for this tree, or a zombie in it that
+    /// has values to be dropped first.
     close: Option<NodeRef>,
 }
 
