@@ -17,8 +17,11 @@ mod context;
 mod scope;
 
 mod race;
+#[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
+mod token;
 
 pub use context::checkpoint::{check, checkpoint};
+pub use context::local::ScopeLocal;
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};

@@ -1,7 +1,8 @@
-//! Floor 2: where code runs. The stack of scopes being polled on this thread, time, and the points at
-//! which running code meets its cancellation.
+//! Floor 2: where code runs. The stack of scopes being polled on this thread, what is set on them, time,
+//! and the points at which running code meets its cancellation.
 
 pub(crate) mod checkpoint;
+pub(crate) mod local;
 pub(crate) mod stack;
 pub(crate) mod task;
 pub(crate) mod time;

@@ -33,7 +33,7 @@ use crate::tree::NodeRef;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct CancelScope(pub(super) NodeRef);
+pub struct CancelScope(pub(crate) NodeRef);
 
 impl CancelScope {
     /// The scope in which the caller is being polled, or the child, if that has not opened a scope.

@@ -16,7 +16,7 @@ mod results;
 mod run;
 mod scope_handle;
 mod shield;
-mod spawn;
+pub(crate) mod spawn;
 mod start;
 mod timeout;
 mod wake_key;

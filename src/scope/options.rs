@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::bound;
 use super::future::ScopeFuture;
 use super::handle::CancelScope;
+use crate::context::local::{ScopeLocal, Values};
 use crate::context::time;
 use crate::tree::NodeRef;
 
@@ -37,6 +38,7 @@ pub(super) struct Options {
     name: Option<Cow<'static, str>>,
     grace: Option<Duration>,
     max_children: Option<usize>,
+    locals: Values,
 }
 
 impl Options {
@@ -51,6 +53,7 @@ impl Options {
         if let Some(max) = self.max_children {
             bound::set(node, max);
         }
+        self.locals.hang_on(node);
     }
 }
 
@@ -157,6 +160,36 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     pub fn max_children(mut self, max: usize) -> Self {
         assert!(max > 0, "a scope in which no child may run: `max_children(0)`");
         self.options.get_or_insert_default().max_children = Some(max);
+        self
+    }
+
+    /// Sets a [scope local](crate::scope_local): its value for this scope and for all that is below it.
+    /// Further in, a scope can set another. Set again on the same scope, the later value replaces the
+    /// earlier one.
+    ///
+    /// It is in force from the first poll on, before the body is made, until the scope has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// umbel::scope_local! {
+    ///     static LANGUAGE: &'static str;
+    /// }
+    ///
+    /// fn greeting() -> &'static str {
+    ///     if LANGUAGE.get() == Some("de") { "Guten Tag" } else { "hello" }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let greeted = umbel::scope(async |_| greeting()).local(&LANGUAGE, "de").await;
+    /// assert_eq!(greeted.unwrap(), "Guten Tag");
+    /// # }
+    /// ```
+    pub fn local<T>(mut self, local: &'static ScopeLocal<T>, value: T) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        self.options.get_or_insert_default().locals.set(local, value);
         self
     }
 

@@ -12,12 +12,13 @@ use super::child::{Child, Outcome};
 use super::child_body;
 use crate::context::stack::Place;
 use crate::ground::reason::{Kind, Reason};
+use crate::ground::runtime::Host;
 use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site};
 
 /// Admits a child to `scope`, a task or a service, and starts it.
 #[inline]
-pub(super) fn spawn<F>(
+pub(crate) fn spawn<F>(
     scope: &NodeRef,
     role: Role,
     name: Option<Cow<'static, str>>,
@@ -74,7 +75,8 @@ where
     let task = Spawned { place: Some(Place::of(owner)), body: Some(future), turn };
     let spawned = match scope.tree().host() {
         Some(host) => host.spawn(task),
-        None => Err(task),
+        // Not polled yet, so that it is not decided where its children run: then here.
+        None => Host::current().spawn(task),
     };
     match spawned {
         Ok(join) => Child::new(handle, Outcome::Spawned(join)),

@@ -13,7 +13,7 @@ use super::fail::take_panic;
 use super::node::{Branch, NONE, NOWHERE, State};
 use super::word::{Role, Word};
 use super::{Attachment, Finalizer, NodeRef, Shelf, TRUNK, Tree, orphans};
-use crate::ground::panics::Payload;
+use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 
@@ -42,7 +42,8 @@ enum Step {
 struct Upwards {
     /// This tree's last orphan has ended.
     unregister: Option<usize>,
-    /// The node above that stands for this tree has nothing left to wait for.
+    /// Something to be closed in turn: the node above that stands for this tree, or a zombie in it that
+    /// has values to be dropped first.
     close: Option<NodeRef>,
 }
 
@@ -64,13 +65,36 @@ impl Upwards {
             let Some(node) = upwards.close.take() else { return };
             let mut aftermath = Aftermath::default();
             let mut state = node.tree().state.lock();
-            if !node.word().is_closed() {
+            let values = take_values(&mut state, node.index());
+            if let Some(values) = values {
+                // Before it is counted down: whoever waits for this node waits for its values (I18).
+                drop(state);
+                panics::drop_quietly(values);
+                state = node.tree().state.lock();
+            }
+            if !node.word().is_closed() && !is_busy_again(&node, &state) {
                 upwards = node.tree().close(&mut state, node.index(), &mut aftermath);
             }
             drop(state);
             aftermath.run();
         }
     }
+}
+
+/// Whether a survivor below a zombie, dropped while the lock was let go of, has something to be waited
+/// for: then the last of that closes the zombie.
+fn is_busy_again(node: &NodeRef, state: &State) -> bool {
+    node.word().role().is_scope() && state.live(node.index()) > 0
+}
+
+/// The values that are visible below a node: to be dropped with no lock held.
+fn take_values(state: &mut State, index: u32) -> Option<Attachment> {
+    state.known_mut(index)?.rare.as_mut()?.attachments[Shelf::Locals as usize].take()
+}
+
+fn has_values(state: &State, index: u32) -> bool {
+    let rare = state.below(index).and_then(Branch::rare);
+    rare.is_some_and(|rare| rare.attachments[Shelf::Locals as usize].is_some())
 }
 
 impl NodeRef {
@@ -233,13 +257,11 @@ impl NodeRef {
     }
 
     /// Whoever tends the node asks for the next finalizer (I30: each is given out once), or is woken
-    /// when nothing lives below any more. When none is left the node closes in the same step, so that
-    /// nobody can add one in between.
+    /// when nothing lives below any more. When none is left the node is untended in the same step, so
+    /// that nobody can add one in between, and closes.
     pub(crate) fn next_finalizer(&self, waker: &Waker) -> Poll<Option<Finalizer>> {
         let waker = waker.clone();
-        let tree = self.tree();
-        let mut aftermath = Aftermath::default();
-        let mut state = tree.state.lock();
+        let mut state = self.tree().state.lock();
         if state.live(self.index()) > 0 {
             let old = state.node_mut(self.index()).waker.replace(waker);
             drop(state);
@@ -251,29 +273,23 @@ impl NodeRef {
         let mut upwards = Upwards::default();
         if finalizer.is_none() {
             rare.tended = false;
-            upwards = tree.close(&mut state, self.index(), &mut aftermath);
+            upwards.close = Some(self.clone());
         }
         drop(state);
-        upwards.go(aftermath);
+        upwards.go(Aftermath::default());
         Poll::Ready(finalizer)
     }
 
     /// Nobody can tend the node any more. Gives what has not been run. The node closes now, or, a
     /// common zombie, with the last thing below it.
     pub(crate) fn leave_untended(&self) -> Vec<Finalizer> {
-        let tree = self.tree();
-        let mut aftermath = Aftermath::default();
-        let mut state = tree.state.lock();
+        let mut state = self.tree().state.lock();
         let rare = state.below_mut(self.index()).rare_mut();
         rare.tended = false;
         let left = std::mem::take(&mut rare.finalizers);
-        let upwards = if state.live(self.index()) == 0 {
-            tree.close(&mut state, self.index(), &mut aftermath)
-        } else {
-            Upwards::default()
-        };
+        let close = (state.live(self.index()) == 0).then(|| self.clone());
         drop(state);
-        upwards.go(aftermath);
+        Upwards { unregister: None, close }.go(Aftermath::default());
         left
     }
 
@@ -373,6 +389,11 @@ impl Tree {
             {
                 self.wake_closing(state, parent, aftermath);
                 return Upwards::default();
+            }
+            if has_values(state, parent) {
+                self.table.word(parent).add_reference();
+                let zombie = NodeRef::counted(Arc::clone(self), parent);
+                return Upwards { unregister: None, close: Some(zombie) };
             }
             index = parent;
         }
@@ -606,6 +627,15 @@ impl NodeRef {
     pub(crate) fn known_attachment(&self, place: Shelf) -> Option<Attachment> {
         let state = self.tree().state.lock();
         state.below(self.index())?.rare()?.attachments[place as usize].clone()
+    }
+
+    /// Hangs something on the node, in place of what hung there.
+    pub(crate) fn attach(&self, place: Shelf, attachment: Attachment) {
+        let mut state = self.tree().state.lock();
+        let slot = &mut state.below_mut(self.index()).rare_mut().attachments[place as usize];
+        let before = slot.replace(attachment);
+        drop(state);
+        drop(before);
     }
 
     /// Hangs something on the node that admission has to look at.
