@@ -24,9 +24,10 @@ pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
-    CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Shield, ShieldUnbounded,
-    Spawner, Stopped, Timeout, WaitCancelled, WaitStopping, cancelled, drain, orphans, scope,
-    shield, shield_unbounded, stopping, timeout,
+    CancelScope, Child, CollectErrors, Drain, Errors, Named, Picture, Scope, ScopeFuture, Shield,
+    ShieldUnbounded, Spawner, Stopped, Timeout, TryNamed, TryScope, TryScopeFuture, TrySpawner,
+    WaitCancelled, WaitStopping, cancelled, drain, orphans, scope, shield, shield_unbounded,
+    stopping, timeout, try_scope,
 };
 
 /// The running task. See [`task::current`].

@@ -6,10 +6,11 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::fork::Slot;
 use super::handle::CancelScope;
+use super::try_child::Tried;
 use crate::ground::error::Cancelled;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::{JoinHandle, TaskId};
@@ -44,6 +45,8 @@ pub(super) enum Outcome<T> {
     Spawned(JoinHandle<Option<T>>),
     Forked(Arc<Slot<T>>),
     Refused(Reason),
+    /// A child of a `try_scope`.
+    Tried(Tried<T>),
     Taken,
 }
 
@@ -65,6 +68,17 @@ impl<T> Child<T> {
         };
         let reason = reason.unwrap_or_else(|| Reason::at(Kind::ScopeEnded, site));
         Self { node: None, outcome: Outcome::Refused(reason) }
+    }
+
+    /// A child of a `try_scope`: nothing is what it has to give if it failed.
+    pub(super) fn of_attempt(attempt: Child<Option<T>>) -> Self {
+        let outcome = match attempt.outcome {
+            Outcome::Spawned(handle) => Outcome::Tried(Tried::Spawned(handle)),
+            Outcome::Forked(slot) => Outcome::Tried(Tried::Forked(slot)),
+            Outcome::Refused(reason) => Outcome::Tried(Tried::refused(reason)),
+            Outcome::Tried(_) | Outcome::Taken => Outcome::Taken,
+        };
+        Self { node: attempt.node, outcome }
     }
 
     /// Asks this child alone to stop: counts one request on its task and wakes it. Its siblings and
@@ -100,7 +114,10 @@ impl<T> Child<T> {
     pub fn id(&self) -> Option<TaskId> {
         match (&self.outcome, &self.node) {
             (Outcome::Spawned(handle), _) => Some(handle.id()),
-            (Outcome::Forked(_), Some(node)) => Some(TaskId::forked(node.index())),
+            (Outcome::Tried(Tried::Spawned(handle)), _) => Some(handle.id()),
+            (Outcome::Forked(_) | Outcome::Tried(Tried::Forked(_)), Some(node)) => {
+                Some(TaskId::forked(node.index()))
+            }
             _ => None,
         }
     }
@@ -119,6 +136,15 @@ impl<T> Child<T> {
     }
 }
 
+impl<T> Child<T> {
+    fn poll_tried(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Cancelled>> {
+        let Outcome::Tried(tried) = &mut self.outcome else { return Poll::Pending };
+        let value = ready!(tried.poll(cx));
+        self.outcome = Outcome::Taken;
+        Poll::Ready(value.map_err(|reason| reason.map_or_else(|| self.cancelled(), Cancelled::new)))
+    }
+}
+
 impl<T> Unpin for Child<T> {}
 
 impl<T> Future for Child<T> {
@@ -129,6 +155,7 @@ impl<T> Future for Child<T> {
             Outcome::Spawned(handle) => Pin::new(handle).poll(cx).map(Option::flatten),
             Outcome::Forked(slot) => slot.poll(cx),
             Outcome::Refused(reason) => return Poll::Ready(Err(Cancelled::new(reason.clone()))),
+            Outcome::Tried(_) => return self.poll_tried(cx),
             Outcome::Taken => panic!("a `Child` was polled after it had given its outcome"),
         };
         let Poll::Ready(value) = value else { return Poll::Pending };
