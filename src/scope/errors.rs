@@ -63,7 +63,8 @@ impl<E> Collector<E> {
     }
 }
 
-/// The future's own hold on the collector: with it goes the last one to ask.
+/// The future's own hold on the collector: with it goes the last one to ask. If it is forgotten, the
+/// errors leak with it (R19).
 pub(super) struct Collected<E>(Arc<Collector<E>>);
 
 impl<E> Collected<E> {
@@ -101,14 +102,6 @@ impl<E> Drop for Collected<E> {
     fn drop(&mut self) {
         // A panic was resumed, or the future was dropped.
         self.report(self.0.close());
-    }
-}
-
-/// A forgotten future leaves its errors to whoever lets go of the scope last (R19).
-impl<E> Drop for Collector<E> {
-    fn drop(&mut self) {
-        let errors = self.close();
-        errors.into_iter().for_each(|error| self.report(error));
     }
 }
 
