@@ -39,6 +39,7 @@ type Outcome<T = ()> = Result<T, Failure>;
 
 /// The text of an error that somebody made.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "it reads as an outcome that is taken")]
 fn what<T>(outcome: Outcome<T>) -> &'static str {
     match outcome {
         Err(Failure::Of(what)) => what,
@@ -49,6 +50,7 @@ fn what<T>(outcome: Outcome<T>) -> &'static str {
 
 /// The kind of a cancellation that became an error.
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "as above")]
 fn kind<T>(outcome: Outcome<T>) -> Kind {
     match outcome {
         Err(Failure::Cancelled(kind)) => kind,
@@ -656,7 +658,7 @@ async fn errors_of_any_sort_pass_through_question_marks() {
     assert!(with_anyhow("x").await.unwrap_err().is::<std::num::ParseIntError>());
     assert_eq!(with_eyre("7").await.unwrap(), 7);
     assert!(with_eyre("x").await.unwrap_err().is::<std::num::ParseIntError>());
-    let late: anyhow::Result<()> = try_scope(async |_| Ok(pending().await)).timeout(secs(1)).await;
+    let late: anyhow::Result<u8> = try_scope(async |_| Ok(pending().await)).timeout(secs(1)).await;
     let cancelled = late.unwrap_err().downcast::<Cancelled>().unwrap();
     assert_eq!(cancelled.reason().kind(), Kind::Deadline);
 }
@@ -697,7 +699,7 @@ async fn a_try_scope_can_be_spawned() {
     assert_eq!(tokio::spawn(nested).await.unwrap().unwrap(), [2, 1, 4, 3]);
 }
 
-/// R1: in whichever task: the failure of a child of a try_scope in a child does not reach upwards.
+/// R1: in whichever task: the failure of a child of a `try_scope` in a child does not reach upwards.
 #[tokio::test(start_paused = true)]
 async fn a_failure_in_a_task_below_stays_below() {
     let outcome: Outcome<&str> = try_scope(async |s| {

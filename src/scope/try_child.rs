@@ -18,6 +18,7 @@ use crate::ground::runtime::JoinHandle;
 
 /// Where the value comes from, if there is one.
 pub(super) enum Tried<T> {
+    #[expect(clippy::option_option, reason = "the wrapper's nothing around the attempt's")]
     Spawned(JoinHandle<Option<Option<T>>>),
     Forked(Arc<Slot<Option<T>>>),
     Lost(Box<Lost>),
