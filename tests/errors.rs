@@ -246,13 +246,14 @@ async fn who_is_cancelled_in_the_middle_of_a_poll_is_not_told_either() {
 /// I22: a child that was refused because the scope is cancelled: the same.
 #[tokio::test(start_paused = true)]
 async fn a_refused_child_that_is_awaited_is_no_error() {
-    let outcome: Outcome = try_scope(async |s| {
+    let (work, handle) = try_scope(async |s| -> Outcome {
         s.cancel();
         s.spawn(async { Ok(()) }).await?;
         unreachable!("it has no value");
     })
-    .await;
-    assert_eq!((kind(outcome), converted()), (Kind::Explicit, 1));
+    .with_handle();
+    assert_eq!((kind(work.await), converted()), (Kind::Explicit, 1));
+    assert_eq!(handle.cancel_count(), 1, "it was cancelled, and has not failed");
 }
 
 /// R10: code that is shielded is not about to be dropped, and is told.
