@@ -27,10 +27,10 @@ pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
-    CancelScope, Child, Drain, Full, Named, Next, Picture, Ready, Results, Scope, ScopeFuture,
-    Shield, ShieldUnbounded, Slot, Spawner, StartError, Started, Starting, Stopped, Timeout,
-    WaitCancelled, WaitStopping, cancelled, drain, orphans, scope, shield, shield_unbounded,
-    stopping, timeout,
+    CancelScope, Child, CollectErrors, Drain, Errors, Full, Named, Next, Picture, Ready, Results,
+    Scope, ScopeFuture, Shield, ShieldUnbounded, Slot, Spawner, StartError, Started, Starting,
+    Stopped, Timeout, TryNamed, TryScope, TryScopeFuture, TrySpawner, WaitCancelled, WaitStopping,
+    cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout, try_scope,
 };
 
 /// The running task. See [`task::current`].

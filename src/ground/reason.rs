@@ -15,7 +15,7 @@ pub enum Kind {
     Explicit,
     /// The scope's deadline passed.
     Deadline,
-    /// A child returned an error.
+    /// A child, or the body itself, returned an error: in a [`try_scope`](fn@crate::try_scope).
     ChildFailed,
     /// A child, or the body itself, panicked.
     ChildPanicked,

@@ -6,10 +6,11 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::fork::Slot;
 use super::handle::CancelScope;
+use super::try_child::Tried;
 use crate::ground::error::Cancelled;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::{JoinHandle, TaskId};
@@ -46,6 +47,8 @@ pub(super) enum Outcome<T> {
     Refused(Reason),
     /// Asked for before the handle was given out.
     Known(Result<T, Cancelled>),
+    /// A child of a `try_scope`.
+    Tried(Tried<T>),
     Taken,
 }
 
@@ -73,6 +76,17 @@ impl<T> Child<T> {
     pub(super) fn with_outcome(mut self, outcome: Result<T, Cancelled>) -> Self {
         self.outcome = Outcome::Known(outcome);
         self
+    }
+
+    /// A child of a `try_scope`: nothing is what it has to give if it failed.
+    pub(super) fn of_attempt(attempt: Child<Option<T>>) -> Self {
+        let outcome = match attempt.outcome {
+            Outcome::Spawned(handle) => Outcome::Tried(Tried::Spawned(handle)),
+            Outcome::Forked(slot) => Outcome::Tried(Tried::Forked(slot)),
+            Outcome::Refused(reason) => Outcome::Tried(Tried::refused(reason)),
+            Outcome::Known(_) | Outcome::Tried(_) | Outcome::Taken => Outcome::Taken,
+        };
+        Self { node: attempt.node, outcome }
     }
 
     /// Asks this child alone to stop: counts one request on its task and wakes it. Its siblings and
@@ -108,7 +122,10 @@ impl<T> Child<T> {
     pub fn id(&self) -> Option<TaskId> {
         match (&self.outcome, &self.node) {
             (Outcome::Spawned(handle), _) => Some(handle.id()),
-            (Outcome::Forked(_), Some(node)) => Some(TaskId::forked(node.index())),
+            (Outcome::Tried(Tried::Spawned(handle)), _) => Some(handle.id()),
+            (Outcome::Forked(_) | Outcome::Tried(Tried::Forked(_)), Some(node)) => {
+                Some(TaskId::forked(node.index()))
+            }
             _ => None,
         }
     }
@@ -124,6 +141,15 @@ impl<T> Child<T> {
         let reason = self.node.as_ref().and_then(NodeRef::reason);
         // A task that its runtime dropped while nobody had cancelled it.
         Cancelled::new(reason.unwrap_or_else(|| Reason::bare(Kind::Shutdown)))
+    }
+}
+
+impl<T> Child<T> {
+    fn poll_tried(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Cancelled>> {
+        let Outcome::Tried(tried) = &mut self.outcome else { return Poll::Pending };
+        let value = ready!(tried.poll(cx));
+        self.outcome = Outcome::Taken;
+        Poll::Ready(value.map_err(|reason| reason.map_or_else(|| self.cancelled(), Cancelled::new)))
     }
 }
 
@@ -144,6 +170,7 @@ impl<T> Future for Child<T> {
                 };
                 return Poll::Ready(outcome);
             }
+            Outcome::Tried(_) => return self.poll_tried(cx),
             Outcome::Taken => panic!("a `Child` was polled after it had given its outcome"),
         };
         let Poll::Ready(value) = value else { return Poll::Pending };

@@ -126,7 +126,7 @@ impl CancelScope {
     #[expect(clippy::must_use_candidate, reason = "the request is the point, not the waiting")]
     pub fn stop(&self, grace: Duration) -> Stopped {
         self.soften(Reason::at(Kind::Stopped, Location::caller()), grace);
-        Stopped { node: self.0.clone(), ticket: None }
+        Stopped::of(self.0.clone())
     }
 
     /// Whether the scope, or one above it, was asked to stop, or is cancelled.
@@ -351,6 +351,13 @@ impl fmt::Debug for WaitStopping {
 pub struct Stopped {
     node: NodeRef,
     ticket: Option<Ticket>,
+}
+
+impl Stopped {
+    /// Waits for the end of a scope, whether or not anybody has asked it to stop.
+    pub(super) fn of(node: NodeRef) -> Self {
+        Self { node, ticket: None }
+    }
 }
 
 impl Future for Stopped {
