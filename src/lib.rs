@@ -29,8 +29,9 @@ pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
     CancelScope, Child, CollectErrors, Drain, Errors, Full, Named, Next, Picture, Ready, Results,
     Scope, ScopeFuture, Shield, ShieldUnbounded, Slot, Spawner, StartError, Started, Starting,
-    Stopped, Timeout, TryNamed, TryScope, TryScopeFuture, TrySpawner, WaitCancelled, WaitStopping,
-    cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout, try_scope,
+    Stopped, Timeout, TryNamed, TryScope, TryScopeFuture, TrySpawner, TryStarting, WaitCancelled,
+    WaitStopping, cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout,
+    try_scope,
 };
 
 /// The running task. See [`task::current`].

@@ -135,6 +135,14 @@ impl Reason {
         Self::made(kind, None, Location::caller())
     }
 
+    pub(crate) fn noted(
+        kind: Kind,
+        message: &'static str,
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self::made(kind, Some(message.into()), location)
+    }
+
     pub(crate) fn at(kind: Kind, location: &'static Location<'static>) -> Self {
         Self::made(kind, None, location)
     }

@@ -105,22 +105,40 @@ impl<E> Drop for Collected<E> {
     }
 }
 
+/// What fails with an error fails this scope.
+pub(super) struct Failing<E> {
+    errors: Arc<Collector<E>>,
+    scope: NodeRef,
+}
+
+impl<E> Failing<E> {
+    pub(super) fn new(errors: Arc<Collector<E>>, scope: NodeRef) -> Self {
+        Self { errors, scope }
+    }
+
+    /// The error goes to the scope, which is cancelled: a request like any other (I1), but never a soft
+    /// one.
+    pub(super) fn fail(&self, error: E, site: Site) {
+        self.errors.add(error);
+        self.scope.cancel(|| Reason::at(Kind::ChildFailed, site));
+    }
+}
+
 pin_project! {
     /// The body of a `try_scope`, or a child, or a finalizer of it. An error goes to the scope, which is
     /// cancelled in that same poll, before anybody can learn that there is no value.
     pub(super) struct Attempt<F, E> {
         #[pin]
         work: F,
-        errors: Arc<Collector<E>>,
-        scope: NodeRef,
+        failing: Failing<E>,
         // Where it was started.
         site: Site,
     }
 }
 
 impl<F, E> Attempt<F, E> {
-    pub(super) fn new(work: F, errors: Arc<Collector<E>>, scope: NodeRef, site: Site) -> Self {
-        Self { work, errors, scope, site }
+    pub(super) fn new(work: F, failing: Failing<E>, site: Site) -> Self {
+        Self { work, failing, site }
     }
 }
 
@@ -135,9 +153,7 @@ where
         this.work.poll(cx).map(|outcome| match outcome {
             Ok(value) => Some(value),
             Err(error) => {
-                this.errors.add(error);
-                // A request like any other (I1), but never a soft one.
-                this.scope.cancel(|| Reason::at(Kind::ChildFailed, this.site));
+                this.failing.fail(error, this.site);
                 None
             }
         })

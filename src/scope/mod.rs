@@ -23,6 +23,7 @@ mod timeout;
 mod try_child;
 mod try_handle;
 mod try_scope;
+mod try_start;
 mod wake_key;
 
 pub use bound::{Full, Slot};
@@ -40,3 +41,4 @@ pub use start::{Ready, StartError, Started, Starting};
 pub use timeout::{Timeout, timeout};
 pub use try_handle::{TryNamed, TryScope, TrySpawner};
 pub use try_scope::{CollectErrors, TryScopeFuture, try_scope};
+pub use try_start::TryStarting;

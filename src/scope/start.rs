@@ -3,6 +3,7 @@
 //! One lock decides between the child's word, its end, and the caller's leaving (I27).
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -22,81 +23,108 @@ use crate::ground::sync::Lock;
 use crate::tree::{NodeRef, Role, Site};
 
 /// How far a start has come.
-enum Stage<R> {
+enum Stage<R, X> {
     /// Neither ready nor given up. The waker is the caller's.
     Waiting(Option<Waker>),
     /// Ready, and the caller has not been told yet.
     Ready(R),
+    /// Failed before it was ready, and the caller has not been told yet.
+    Failed(X),
     /// The caller has been told, or has left.
     Over,
 }
 
-/// Between the child and whoever waits for it to be ready.
-struct Start<R>(Lock<Stage<R>>);
+/// Between the child and whoever waits for it to be ready. `X` is what the caller alone is to hear if it
+/// comes before that.
+pub(super) struct Start<R, X>(Lock<Stage<R, X>>);
 
-impl<R> Start<R> {
-    fn new() -> Arc<Self> {
+impl<R, X> Start<R, X> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self(Lock::new(Stage::Waiting(None))))
     }
 
-    /// The child is ready. Gives the value back if nobody waits any more.
-    fn notify(&self, value: R) -> Option<R> {
-        let mut stage = self.0.lock();
-        match &mut *stage {
-            Stage::Waiting(waker) => {
-                let waker = waker.take();
-                *stage = Stage::Ready(value);
-                drop(stage);
-                waker.into_iter().for_each(panics::wake);
-                None
-            }
-            Stage::Ready(_) | Stage::Over => Some(value),
-        }
-    }
-
-    /// What the child said; if nothing yet, `waker` waits.
-    fn ask(&self, waker: &Waker) -> Option<R> {
-        let waker = waker.clone();
-        let mut stage = self.0.lock();
-        let unused = match &mut *stage {
-            Stage::Waiting(slot) => slot.replace(waker),
-            Stage::Ready(_) => {
-                let Stage::Ready(value) = std::mem::replace(&mut *stage, Stage::Over) else {
-                    unreachable!("looked at under the same lock");
-                };
-                drop(stage);
-                return Some(value);
-            }
-            Stage::Over => Some(waker),
-        };
-        drop(stage);
-        drop(unused);
+    /// Has the caller told, if he still waits and has not been told. Gives `word` back if not.
+    fn tell<W>(&self, word: W, stage: impl FnOnce(W) -> Stage<R, X>) -> Option<W> {
+        let mut current = self.0.lock();
+        let Stage::Waiting(waker) = &mut *current else { return Some(word) };
+        let waker = waker.take();
+        *current = stage(word);
+        drop(current);
+        waker.into_iter().for_each(panics::wake);
         None
     }
 
-    /// Nobody waits any more.
-    fn leave(&self) {
+    /// The child has failed. Gives the failure back if it is not the caller's to hear.
+    pub(super) fn fail(&self, failure: X) -> Option<X> {
+        self.tell(failure, Stage::Failed)
+    }
+
+    /// What the child said; if nothing yet, `waker` waits.
+    pub(super) fn ask(&self, waker: &Waker) -> Option<Result<R, X>> {
+        let waker = waker.clone();
+        let mut stage = self.0.lock();
+        if let Stage::Waiting(slot) = &mut *stage {
+            let unused = slot.replace(waker);
+            drop(stage);
+            drop(unused);
+            return None;
+        }
+        let word = std::mem::replace(&mut *stage, Stage::Over);
+        drop(stage);
+        match word {
+            Stage::Ready(value) => Some(Ok(value)),
+            Stage::Failed(failure) => Some(Err(failure)),
+            Stage::Waiting(_) | Stage::Over => None,
+        }
+    }
+
+    /// The caller leaves. Gives a failure that he was to hear and has not.
+    pub(super) fn leave(&self) -> Option<X> {
         let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
-        drop(before);
+        match before {
+            Stage::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// What a [`Ready`] speaks to.
+trait Notify<R>: Send + Sync {
+    /// The child is ready. Gives the value back if nobody waits any more.
+    fn notify(&self, value: R) -> Option<R>;
+}
+
+impl<R: Send, X: Send> Notify<R> for Start<R, X> {
+    fn notify(&self, value: R) -> Option<R> {
+        self.tell(value, Stage::Ready)
     }
 }
 
 /// With this a child says that it is ready: see [`Scope::start`].
-pub struct Ready<R>(Arc<Start<R>>);
+pub struct Ready<R>(Option<Arc<dyn Notify<R>>>);
 
 impl<R> Ready<R> {
+    pub(super) fn to<X>(start: &Arc<Start<R, X>>) -> Self
+    where
+        R: Send + 'static,
+        X: Send + 'static,
+    {
+        Self(Some(Arc::<Start<R, X>>::clone(start)))
+    }
+
     /// One that nobody listens to: for calling a function that wants one without starting a child.
     #[must_use]
     pub fn ignored() -> Self {
-        let start = Start::new();
-        start.leave();
-        Self(start)
+        Self(None)
     }
 
     /// Says that the child is ready, and gives whoever started it `value`. From here on the child
     /// belongs to its scope alone. If nobody waits any more, the value is dropped.
     pub fn notify(self, value: R) {
-        drop(self.0.notify(value));
+        match &self.0 {
+            Some(start) => drop(start.notify(value)),
+            None => drop(value),
+        }
     }
 }
 
@@ -195,6 +223,7 @@ impl Scope<'_> {
     #[track_caller]
     pub fn start<R, B, F>(&self, body: B) -> Starting<R, F::Output>
     where
+        R: Send + 'static,
         B: FnOnce(Ready<R>) -> F,
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -208,6 +237,7 @@ impl Named<'_, '_> {
     #[track_caller]
     pub fn start<R, B, F>(self, body: B) -> Starting<R, F::Output>
     where
+        R: Send + 'static,
         B: FnOnce(Ready<R>) -> F,
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -223,6 +253,7 @@ fn starting<R, B, F>(
     body: B,
 ) -> Starting<R, F::Output>
 where
+    R: Send + 'static,
     B: FnOnce(Ready<R>) -> F,
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -231,7 +262,7 @@ where
     let child = match scope.refusal() {
         // Not even made: a closure may do more than give a future.
         Some(refusal) => Child::refused(scope, refusal, site),
-        None => spawn::spawn(scope, Role::Task, name, site, body(Ready(Arc::clone(&start)))),
+        None => spawn::spawn(scope, Role::Task, name, site, body(Ready::to(&start))),
     };
     Starting { start, child: Some(child) }
 }
@@ -239,7 +270,7 @@ where
 /// The future of [`Scope::start`].
 #[must_use = "dropped, it cancels the child"]
 pub struct Starting<R, T> {
-    start: Arc<Start<R>>,
+    start: Arc<Start<R, Infallible>>,
     /// Taken when this has returned.
     child: Option<Child<T>>,
 }
@@ -260,7 +291,7 @@ impl<R, T> Future for Starting<R, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut child = this.child.take().expect("a start was polled after it had returned");
-        if let Some(value) = this.start.ask(cx.waker()) {
+        if let Some(Ok(value)) = this.start.ask(cx.waker()) {
             return Poll::Ready(Ok(Started { value, child }));
         }
         let Poll::Ready(outcome) = Pin::new(&mut child).poll(cx) else {
@@ -270,9 +301,9 @@ impl<R, T> Future for Starting<R, T> {
         // It may have been ready just before it ended.
         let ready = if seeded!(UnheardReady) { None } else { this.start.ask(cx.waker()) };
         Poll::Ready(match (ready, outcome) {
-            (Some(value), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
-            (None, Ok(output)) => Err(StartError::Ended(output)),
-            (None, Err(cancelled)) => Err(StartError::Cancelled(cancelled)),
+            (Some(Ok(value)), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
+            (_, Ok(output)) => Err(StartError::Ended(output)),
+            (_, Err(cancelled)) => Err(StartError::Cancelled(cancelled)),
         })
     }
 }
@@ -281,7 +312,7 @@ impl<R, T> Drop for Starting<R, T> {
     #[track_caller]
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
-            self.start.leave();
+            let (None | Some(_)) = self.start.leave();
             if !child.is_finished() {
                 child.cancel();
             }

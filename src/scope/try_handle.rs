@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::Child;
-use super::errors::{Attempt, Collector};
+use super::errors::{Attempt, Collector, Failing};
 use super::handle::CancelScope;
 use super::scope_handle::{Named, Scope, Spawner};
 use crate::tree::Site;
@@ -38,9 +38,13 @@ impl<'env, E> TryScope<'env, E> {
         Self { scope, errors }
     }
 
+    pub(super) fn failing(&self) -> Failing<E> {
+        Failing::new(Arc::clone(&self.errors), self.scope.node().clone())
+    }
+
     /// Something that may fail, and then fails this scope.
     fn attempt<F>(&self, future: F, site: Site) -> Attempt<F, E> {
-        Attempt::new(future, Arc::clone(&self.errors), self.scope.handle.0.clone(), site)
+        Attempt::new(future, self.failing(), site)
     }
 
     /// Starts a child that runs in parallel, as [`Scope::spawn`] does. If it returns an error, that is
@@ -257,8 +261,8 @@ impl<E> TrySpawner<E> {
         U: Send + 'static,
         E: Send + 'static,
     {
-        let (errors, scope) = (Arc::clone(&self.errors), self.spawner.handle.0.clone());
-        let attempt = Attempt::new(future, errors, scope, Location::caller());
+        let failing = Failing::new(Arc::clone(&self.errors), self.spawner.handle.0.clone());
+        let attempt = Attempt::new(future, failing, Location::caller());
         Child::of_attempt(self.spawner.spawn(attempt))
     }
 }

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::begin::Begin;
-use super::errors::{Attempt, Collected, Collector, Errors};
+use super::errors::{Attempt, Collected, Collector, Errors, Failing};
 use super::future::ScopeFuture;
 use super::handle::CancelScope;
 use super::scope_handle::Scope;
 use super::try_handle::TryScope;
+use crate::context::local::ScopeLocal;
 use crate::ground::error::Cancelled;
 use crate::tree::{Role, Site};
 
@@ -115,7 +116,7 @@ where
     fn begin(self, scope: Scope<'env>) -> Attempt<F, E> {
         let node = scope.handle.0.clone();
         let body = (self.start)(TryScope::new(scope, Arc::clone(&self.errors)));
-        Attempt::new(body, self.errors, node, self.site)
+        Attempt::new(body, Failing::new(self.errors, node), self.site)
     }
 }
 
@@ -208,6 +209,22 @@ where
     /// As [`ScopeFuture::grace`]. A failure is not softened.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.scope = self.scope.grace(grace);
+        self
+    }
+
+    /// As [`ScopeFuture::max_children`]. Panics as that does.
+    #[track_caller]
+    pub fn max_children(mut self, max: usize) -> Self {
+        self.scope = self.scope.max_children(max);
+        self
+    }
+
+    /// As [`ScopeFuture::local`].
+    pub fn local<L>(mut self, local: &'static ScopeLocal<L>, value: L) -> Self
+    where
+        L: Send + Sync + 'static,
+    {
+        self.scope = self.scope.local(local, value);
         self
     }
 
