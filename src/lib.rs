@@ -24,9 +24,9 @@ pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
 pub use scope::{
-    CancelScope, Child, Drain, Named, Picture, Scope, ScopeFuture, Shield, ShieldUnbounded,
-    Spawner, Stopped, Timeout, WaitCancelled, WaitStopping, cancelled, drain, orphans, scope,
-    shield, shield_unbounded, stopping, timeout,
+    Blocking, CancelScope, Child, Drain, LocalNamed, LocalScope, Named, Picture, Scope,
+    ScopeFuture, Shield, ShieldUnbounded, Spawner, Stopped, Timeout, WaitCancelled, WaitStopping,
+    cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout,
 };
 
 /// The running task. See [`task::current`].

@@ -275,6 +275,9 @@ where
         };
         this.options.apply(&handle);
         this.run.place = Some(place);
+        if stack::may_be_aground() {
+            this.run.find_place(this.run.beneath);
+        }
         handle
     }
 
