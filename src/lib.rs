@@ -18,15 +18,18 @@ mod scope;
 
 mod race;
 
+mod root;
+
 pub use context::checkpoint::{check, checkpoint};
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
+pub use root::{block_on, block_on_with};
 pub use scope::{
     Blocking, CancelScope, Child, Drain, LocalNamed, LocalScope, Named, Picture, Scope,
     ScopeFuture, Shield, ShieldUnbounded, Spawner, Stopped, Timeout, WaitCancelled, WaitStopping,
-    cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout,
+    cancelled, drain, local_scope, orphans, scope, shield, shield_unbounded, stopping, timeout,
 };
 
 /// The running task. See [`task::current`].
