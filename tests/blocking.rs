@@ -226,7 +226,7 @@ fn a_panic_goes_to_the_scope() {
             let _captured = captured;
             boom("on a thread")
         });
-        let cancelled = child.await.map(|()| ()).unwrap_err();
+        let cancelled = child.await.unwrap_err();
         assert_eq!(cancelled.reason().kind(), Kind::ChildPanicked);
         pending::<()>().await;
     })));
