@@ -1,5 +1,4 @@
 //! Local scopes: children that are not `Send`.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 mod common;
 
 use std::cell::{Cell, RefCell};
@@ -68,8 +67,8 @@ fn a_drop_takes_the_forks_along() {
         let mut work = drive(local_scope(async move |s: LocalScope<'static>| {
             *out.borrow_mut() = Some(s.clone());
             s.fork(async move {
-                let _inside = inside;
                 pending::<()>().await;
+                drop(inside);
             });
             if suspends {
                 settle().await;
@@ -98,8 +97,8 @@ fn a_panic_of_a_fork_is_resumed() {
     let inside = Rc::clone(&sibling);
     let text = runtime().block_on(panic_of(local_scope(async |s| {
         s.fork(async move {
-            let _inside = inside;
             pending::<()>().await;
+            drop(inside);
         });
         s.fork(async { boom("in a fork") });
         pending::<()>().await;
@@ -215,8 +214,8 @@ fn the_scope_around_waits_for_local_tasks_that_were_left() {
                 let inside = Rc::clone(&shared);
                 let inner = local_scope(async |s| {
                     s.spawn_local(async move {
-                        let _inside = inside;
                         pending::<()>().await;
+                        drop(inside);
                     });
                     pending::<()>().await;
                 });

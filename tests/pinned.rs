@@ -1,5 +1,4 @@
 //! Children on threads of their own: what they make stays there, and the threads end before the scope.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 mod common;
 
 use std::cell::{Cell, RefCell};

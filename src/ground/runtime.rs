@@ -152,6 +152,11 @@ mod backend {
         pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
             self.set.block_on(&self.runtime, future)
         }
+
+        /// Drops what was spawned here, and waits for this runtime's blocking threads.
+        pub(crate) fn close(self) {
+            drop(self);
+        }
     }
 
     /// The result of a spawned task, or nothing if the runtime dropped it.
@@ -285,6 +290,9 @@ mod backend {
         pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
             block_on(future)
         }
+
+        #[expect(clippy::unused_self, reason = "the same face as the real one")]
+        pub(crate) fn close(self) {}
     }
 
     struct Slot<T> {

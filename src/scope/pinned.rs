@@ -165,7 +165,7 @@ impl<M, T> Departure<M, T> {
         let Some((place, held)) = self.task.take().and_then(Spawned::into_parts) else { return };
         let mut place = Some(place);
         let value = live(&here, &mut place, Making { make: held.0, made: None });
-        let (_, dropped) = stack::within(&mut place, || panics::catch(|| drop(here)));
+        let (_, dropped) = stack::within(&mut place, || panics::catch(|| here.close()));
         if let Err(panic) = dropped {
             stack::node(place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
         }
