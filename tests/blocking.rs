@@ -45,7 +45,7 @@ fn a_function_runs_on_a_thread_and_is_joined() {
     assert_eq!(log.holders(), 1);
 }
 
-/// A231: the scope is cancelled before the work is handed over: refused, and not run.
+/// R13: the scope is cancelled before the work is handed over: refused, and not run.
 #[test]
 fn work_for_a_cancelled_scope_is_not_run() {
     let log = Log::new();
@@ -63,7 +63,7 @@ fn work_for_a_cancelled_scope_is_not_run() {
     assert_eq!(log.all(), ["dropped"]);
 }
 
-/// A231, R6: cancelled while it waits for a thread, it is skipped, and dropped inside its place.
+/// R6: cancelled while it waits for a thread, it is skipped, and dropped inside its place.
 #[test]
 fn work_that_is_cancelled_in_the_queue_is_not_run() {
     let log = Log::new();
@@ -86,7 +86,7 @@ fn work_that_is_cancelled_in_the_queue_is_not_run() {
         .unwrap();
 }
 
-/// A234: a thread asks before and after its scope is cancelled; the scope waits for it and absorbs.
+/// R9: a thread asks before and after its scope is cancelled; the scope waits for it and absorbs.
 #[test]
 fn a_thread_asks_before_and_after_its_scope_is_cancelled() {
     let log = Log::new();
@@ -114,7 +114,7 @@ fn a_thread_asks_before_and_after_its_scope_is_cancelled() {
     assert_eq!(log.all(), ["ended"]);
 }
 
-/// A236: outside every scope there is nothing to check.
+/// R9: outside every scope there is nothing to check.
 #[test]
 fn a_thread_of_its_own_has_nothing_to_check() {
     runtime()
@@ -151,7 +151,7 @@ fn the_place_is_there_while_it_runs() {
     assert!(runtime.block_on(after).unwrap());
 }
 
-/// A237, A239: async code driven from the thread hangs below the child. The scope around is cancelled
+/// R22: async code driven from the thread hangs below the child. The scope around is cancelled
 /// from there: what is driven is cut short, the thread goes on, and the scope absorbs.
 #[test]
 fn a_scope_is_cancelled_from_a_thread() {
@@ -179,7 +179,7 @@ fn a_scope_is_cancelled_from_a_thread() {
     assert_eq!(log.all(), ["ended"]);
 }
 
-/// A237: the same, cancelled by somebody else while the thread waits: its `block_on` is woken (I5).
+/// R22: the same, cancelled by somebody else while the thread waits: its `block_on` is woken (I5).
 #[test]
 fn a_scope_that_a_thread_waits_in_is_woken() {
     for drains in [false, true] {
