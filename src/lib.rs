@@ -20,18 +20,21 @@ mod race;
 #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
 mod token;
 
+mod root;
+
 pub use context::checkpoint::{check, checkpoint};
 pub use context::local::ScopeLocal;
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::{Failure, Race, RaceError, race};
+pub use root::{block_on, block_on_with};
 pub use scope::{
-    CancelScope, Child, CollectErrors, Drain, Errors, Full, Named, Next, Picture, Ready, Results,
-    Scope, ScopeFuture, Shield, ShieldUnbounded, Slot, Spawner, StartError, Started, Starting,
-    Stopped, Timeout, TryNamed, TryScope, TryScopeFuture, TrySpawner, TryStarting, WaitCancelled,
-    WaitStopping, cancelled, drain, orphans, scope, shield, shield_unbounded, stopping, timeout,
-    try_scope,
+    Blocking, CancelScope, Child, CollectErrors, Drain, Errors, Full, LocalNamed, LocalScope,
+    Named, Next, Picture, Ready, Results, Scope, ScopeFuture, Shield, ShieldUnbounded, Slot,
+    Spawner, StartError, Started, Starting, Stopped, Timeout, TryNamed, TryScope, TryScopeFuture,
+    TrySpawner, TryStarting, WaitCancelled, WaitStopping, cancelled, drain, local_scope, orphans,
+    scope, shield, shield_unbounded, stopping, timeout, try_scope,
 };
 
 /// The running task. See [`task::current`].

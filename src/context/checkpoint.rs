@@ -6,6 +6,7 @@ use super::stack;
 use crate::ground::error::Cancelled;
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::yield_now;
+use crate::tree::NodeRef;
 
 /// Lets other tasks run, and is a point at which a cancelled scope stops.
 ///
@@ -79,6 +80,14 @@ pub fn check() -> Result<(), Cancelled> {
     if !stack::is_cancelled() {
         return Ok(());
     }
-    let reason = stack::innermost().and_then(|node| node.reason());
-    Err(Cancelled::new(reason.unwrap_or_else(|| Reason::bare(Kind::ScopeEnded))))
+    stack::innermost().map_or(Ok(()), |node| check_at(&node))
+}
+
+/// [`check`], for this very node.
+pub(crate) fn check_at(node: &NodeRef) -> Result<(), Cancelled> {
+    if !node.peek().is_cancelled() {
+        return Ok(());
+    }
+    // INVARIANT I24: there is one; the fallback is for a defect of ours to stay harmless.
+    Err(Cancelled::new(node.reason().unwrap_or_else(|| Reason::bare(Kind::ScopeEnded))))
 }

@@ -63,7 +63,7 @@ impl Place {
 
     #[inline]
     fn mark(&self) -> Mark {
-        Mark(Arc::as_ptr(self.0.tree()).addr(), self.0.index())
+        Mark::of(&self.0)
     }
 }
 
@@ -81,11 +81,46 @@ pub(crate) struct Mark(usize, u32);
 impl Mark {
     /// No scope at all.
     pub(crate) const OUTSIDE: Self = Self(0, TRUNK);
+
+    #[inline]
+    pub(crate) fn of(node: &NodeRef) -> Self {
+        Self(Arc::as_ptr(node.tree()).addr(), node.index())
+    }
 }
 
 static_local! {
     // No destructor: whoever lends a place takes it back, so that a thread ends with none.
     static INNERMOST: Cell<ManuallyDrop<Option<Place>>> = Cell::new(ManuallyDrop::new(None));
+}
+
+static_local! {
+    // The blocking child that runs on this thread.
+    static GROUND: Cell<Mark> = Cell::new(Mark::OUTSIDE);
+}
+
+/// Runs `code` on a thread that is the blocking child's at `ground`. A function cannot be dropped half
+/// way: what it polls, by a `block_on`, is dropped by nobody above, and so has to be woken, and to absorb,
+/// by itself. Such a scope is *adrift* from the start.
+pub(crate) fn aground<T>(ground: Mark, code: impl FnOnce() -> T) -> T {
+    struct Back(Mark);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            GROUND.with(|ground| ground.set(self.0));
+        }
+    }
+    let _back = Back(GROUND.with(|before| before.replace(ground)));
+    code()
+}
+
+/// Whether a blocking child runs on this thread, directly around the caller or further out.
+#[inline]
+pub(crate) fn may_be_aground() -> bool {
+    GROUND.with(Cell::get) != Mark::OUTSIDE
+}
+
+/// Whether this is the blocking child that runs on this thread.
+fn is_ground(node: &NodeRef) -> bool {
+    GROUND.with(Cell::get) == Mark::of(node)
 }
 
 /// Exchanges the innermost place. (On a thread that is being torn down this still works: a
@@ -152,15 +187,18 @@ pub(crate) fn is_within_parent_of(node: &NodeRef) -> bool {
     node.parent().is_none_or(|parent| is_within(&parent))
 }
 
-/// Whether `node` is polled by its own parent right now.
+/// Whether `node` is polled by its own parent right now, and dropped by it.
 pub(crate) fn is_in_place(node: &NodeRef) -> bool {
-    innermost().is_some_and(|innermost| node.has_parent(&innermost))
+    innermost().is_some_and(|innermost| !is_ground(&innermost) && node.has_parent(&innermost))
 }
 
 /// Whether a cancelled ancestor of `node` is being polled on this thread: then it will drop the
 /// caller, and absorb (R4, R23).
 pub(crate) fn has_cancelled_ancestor(node: &NodeRef) -> bool {
     let Some(innermost) = innermost() else { return false };
+    if is_ground(&innermost) {
+        return false;
+    }
     // Nearly always the parent is the innermost; if it is cancelled no walk is needed.
     innermost.peek().is_cancelled() && node.is_below(&innermost)
         || innermost.polls_cancelled_ancestor_of(node)

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-pub(crate) use backend::{Host, JoinHandle, yield_now};
+pub(crate) use backend::{Here, Host, JoinHandle, Thread, spawn_thread, yield_now};
 
 /// Names a task for people: in reasons, in pictures, in logs.
 ///
 /// For a task that runs on tokio it is tokio's own id, the one that tokio-console and
-/// `tokio::task::id()` show; a forked child has a number of its own. An id may be used again after
-/// its task has ended.
+/// `tokio::task::id()` show; a forked or pinned child has a number of its own. An id may be used again
+/// after its task has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskId(Repr);
 
@@ -54,8 +54,10 @@ mod backend {
     #![expect(clippy::disallowed_methods, reason = "the permitted caller of spawn")]
 
     use std::future::Future;
+    use std::io;
     use std::pin::Pin;
     use std::task::{Context, Poll};
+    use std::thread;
 
     use super::{Repr, TaskId};
 
@@ -79,6 +81,81 @@ mod backend {
                 Some(handle) => Ok(JoinHandle(handle.spawn(future))),
                 None => Err(future),
             }
+        }
+
+        /// Hands a future to this host's threads that may block: one of them calls `run` with it. A
+        /// runtime that is shut down drops the future, now or instead of running it.
+        pub(crate) fn spawn_blocking<F, T>(
+            &self,
+            future: F,
+            run: fn(F) -> T,
+        ) -> Result<JoinHandle<T>, F>
+        where
+            F: Send + 'static,
+            T: Send + 'static,
+        {
+            match &self.0 {
+                Some(handle) => Ok(JoinHandle(handle.spawn_blocking(move || run(future)))),
+                None => Err(future),
+            }
+        }
+
+        /// Spawns on the `LocalSet` or local runtime that the caller is in. Outside of one it panics, as
+        /// tokio does.
+        #[track_caller]
+        #[expect(clippy::unnecessary_wraps, reason = "the same face as in models")]
+        pub(crate) fn spawn_local<F>(future: F) -> Result<JoinHandle<F::Output>, F>
+        where
+            F: Future + 'static,
+            F::Output: 'static,
+        {
+            Ok(JoinHandle(tokio::task::spawn_local(future)))
+        }
+    }
+
+    /// A thread that is not tokio's.
+    #[derive(Debug)]
+    pub(crate) struct Thread(thread::JoinHandle<()>);
+
+    impl Thread {
+        /// Waits for the end of the thread, the destructors of its thread-locals included.
+        pub(crate) fn join(self) {
+            // A panic of the thread has been reported by the hook.
+            let _ = self.0.join();
+        }
+    }
+
+    /// Starts a thread. If the system has none to give, `main` is dropped.
+    pub(crate) fn spawn_thread(
+        name: &str,
+        main: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Thread> {
+        // The system's names end at a zero byte, and std panics when it finds one.
+        let name = name.replace('\0', "\u{fffd}");
+        thread::Builder::new().name(name).spawn(main).map(Thread)
+    }
+
+    /// A runtime on the thread it was made on, for futures that are not `Send` too.
+    #[derive(Debug)]
+    pub(crate) struct Here {
+        // Dropped first: its tasks may use the runtime.
+        set: tokio::task::LocalSet,
+        runtime: tokio::runtime::Runtime,
+    }
+
+    impl Here {
+        pub(crate) fn new() -> io::Result<Self> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            Ok(Self { set: tokio::task::LocalSet::new(), runtime })
+        }
+
+        pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+            self.set.block_on(&self.runtime, future)
+        }
+
+        /// Drops what was spawned here, and waits for this runtime's blocking threads.
+        pub(crate) fn close(self) {
+            drop(self);
         }
     }
 
@@ -113,6 +190,7 @@ mod backend {
 #[cfg(any(umbel_loom, loom))]
 mod backend {
     use std::future::Future;
+    use std::io;
     use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake, Waker};
@@ -137,21 +215,84 @@ mod backend {
             F: Future + Send + 'static,
             F::Output: Send + 'static,
         {
-            let slot = Arc::new(Mutex::new(Slot { output: None, waker: None }));
-            let filled = Arc::clone(&slot);
-            loom::thread::spawn(move || {
-                let output = block_on(future);
-                let waker = {
-                    let mut slot = filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    slot.output = Some(output);
-                    slot.waker.take()
-                };
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            });
-            Ok(JoinHandle(slot))
+            Ok(start(move || block_on(future)))
         }
+
+        #[expect(clippy::unused_self, reason = "the same face as the real host")]
+        #[expect(clippy::unnecessary_wraps, reason = "the same face as the real host")]
+        pub(crate) fn spawn_blocking<F, T>(
+            &self,
+            future: F,
+            run: fn(F) -> T,
+        ) -> Result<JoinHandle<T>, F>
+        where
+            F: Send + 'static,
+            T: Send + 'static,
+        {
+            Ok(start(move || run(future)))
+        }
+
+        /// Threads of a model take nothing that is not `Send`.
+        pub(crate) fn spawn_local<F>(future: F) -> Result<JoinHandle<F::Output>, F>
+        where
+            F: Future + 'static,
+            F::Output: 'static,
+        {
+            Err(future)
+        }
+    }
+
+    fn start<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        let slot = Arc::new(Mutex::new(Slot { output: None, waker: None }));
+        let filled = Arc::clone(&slot);
+        loom::thread::spawn(move || {
+            let output = work();
+            let waker = {
+                let mut slot = filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                slot.output = Some(output);
+                slot.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        });
+        JoinHandle(slot)
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Thread(loom::thread::JoinHandle<()>);
+
+    impl Thread {
+        pub(crate) fn join(self) {
+            let _ = self.0.join();
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the same face as the real one")]
+    pub(crate) fn spawn_thread(
+        _name: &str,
+        main: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Thread> {
+        Ok(Thread(loom::thread::spawn(main)))
+    }
+
+    /// A loom thread drives its own futures as it is.
+    #[derive(Debug)]
+    pub(crate) struct Here(());
+
+    impl Here {
+        #[expect(clippy::unnecessary_wraps, reason = "the same face as the real one")]
+        pub(crate) fn new() -> io::Result<Self> {
+            Ok(Self(()))
+        }
+
+        #[expect(clippy::unused_self, reason = "the same face as the real one")]
+        pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+            block_on(future)
+        }
+
+        #[expect(clippy::unused_self, reason = "the same face as the real one")]
+        pub(crate) fn close(self) {}
     }
 
     struct Slot<T> {

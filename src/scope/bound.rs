@@ -14,7 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::child::Child;
 use super::scope_handle::Scope;
-use crate::tree::{Attachment, NodeRef, Shelf};
+use super::{fork, spawn};
+use crate::ground::runtime::Host;
+use crate::tree::{Attachment, NodeRef, Role, Shelf};
 
 /// Bounds the children of a scope.
 pub(super) fn set(node: &NodeRef, max: usize) {
@@ -135,7 +137,8 @@ impl<'env> Slot<'_, 'env> {
         F::Output: Send + 'static,
     {
         let turn = Some(Box::new(Turn::Running(self.permit)));
-        super::spawn::spawn_in_turn(&self.scope.handle.0, None, Location::caller(), turn, future)
+        let (scope, site) = (self.scope.node(), Location::caller());
+        spawn::start(scope, Role::Task, None, site, turn, future, Host::spawn)
     }
 
     /// As [`Scope::fork`], in this place.
@@ -146,7 +149,7 @@ impl<'env> Slot<'_, 'env> {
         F::Output: Send + 'env,
     {
         let turn = Some(Box::new(Turn::Running(self.permit)));
-        super::fork::fork_in_turn(&self.scope.handle.0, None, Location::caller(), turn, future)
+        fork::fork_in_turn(self.scope.node(), None, Location::caller(), turn, future)
     }
 }
 

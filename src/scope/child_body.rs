@@ -9,6 +9,7 @@ use super::bound::Turn;
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::Kind;
+use crate::ground::seeded;
 
 /// Polls the body in its place. Ready when the child has come to its end: with a value, or, when it
 /// is cancelled or has panicked, without one.
@@ -49,12 +50,56 @@ fn is_shielded(place: Option<&Place>) -> bool {
     place.is_some_and(Place::is_shielded)
 }
 
+/// [`poll`], for a child that is the root of a task: every waker of that wakes the task, so one
+/// registration serves for its whole life. Only a canceller takes it out; a child that lives on in a
+/// shield must be found again.
+#[inline]
+pub(super) fn poll_root<F: Future>(
+    place: &mut Option<Place>,
+    turn: &mut Option<Box<Turn>>,
+    body: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    if let Poll::Ready(value) = poll(place, turn, body, cx) {
+        return Poll::Ready(value);
+    }
+    if let Some(place) = place {
+        if !place.is_registered() || place.node().peek().is_cancelled() {
+            drop(place.node().register(cx.waker()));
+            place.set_registered();
+        }
+    }
+    // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
+    if must_stop(place.as_ref()) && !seeded!(LostRecheck) {
+        return Poll::Ready(None);
+    }
+    Poll::Pending
+}
+
 /// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask
 /// for it; else that is dropped with the rest, before the scope returns.
 #[inline]
 pub(super) fn end<F: Future>(
     place: &mut Option<Place>,
     turn: &mut Option<Box<Turn>>,
+    body: Pin<&mut Option<F>>,
+    value: Option<F::Output>,
+) -> Option<F::Output> {
+    let value = drop_body(place, body, value);
+    if turn.is_some() {
+        // The next one may run.
+        drop(turn.take());
+    }
+    if let Some(place) = place.take() {
+        place.node().finish();
+    }
+    value
+}
+
+/// Drops the body in its place, and the value, if nobody can ask for it any more.
+#[inline]
+pub(super) fn drop_body<F: Future>(
+    place: &mut Option<Place>,
     mut body: Pin<&mut Option<F>>,
     mut value: Option<F::Output>,
 ) -> Option<F::Output> {
@@ -71,13 +116,6 @@ pub(super) fn end<F: Future>(
         if let Err(panic) = dropped {
             stack::node(place.as_ref()).fail_above(Kind::ChildPanicked, Some(panic));
         }
-    }
-    if turn.is_some() {
-        // The next one may run.
-        drop(turn.take());
-    }
-    if let Some(place) = place.take() {
-        place.node().finish();
     }
     value
 }

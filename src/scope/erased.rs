@@ -4,18 +4,25 @@
 //! Both are typed with `'env`, but what lies between them, the node in the tree, cannot be: trees are
 //! shared by handles that are `'static`. Safe code would need an allocation shared by the two, made
 //! when the scope opens; that costs every scope an allocation for the sake of the few that fork.
-#![expect(unsafe_code, reason = "the lifetime of a forked future, erased in transit")]
+//!
+//! A fork of a [`LocalScope`] need not be `Send`, and travels through the same box: its `!Send` is erased
+//! as well, and is upheld by the two ends. See [`post_local`].
+#![expect(unsafe_code, reason = "what a forked future may borrow, and `!Send`, erased in transit")]
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::local::LocalScope;
 use crate::ground::sync::Lock;
 use crate::tree::{Attachment, NodeRef, Shelf};
 
 /// A forked child, ready to be polled.
 pub(super) type Fork<'env> = Pin<Box<dyn Future<Output = ()> + Send + 'env>>;
+
+/// A forked child of a local scope.
+pub(super) type LocalFork<'env> = Pin<Box<dyn Future<Output = ()> + 'env>>;
 
 /// A fork with its lifetime erased. It is never polled and never dropped as such: dropping a parcel
 /// leaks what is in it (R19), so that no user code can run after `'env` unless somebody unpacks it.
@@ -58,6 +65,31 @@ pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'e
         None => return Err(fork),
     }
     Ok(())
+}
+
+/// As [`post`], from the handle of a local scope.
+///
+/// The fork comes to be typed `Send` although it is not, so nothing may move it to another thread, poll
+/// it or drop it there. That holds because of four things:
+///
+/// * It is posted on the thread of the scope's future. A `LocalScope` is neither `Send` nor `Sync`, so
+///   whoever has one is on the thread where it was made; and it is made only in a poll of the
+///   `ScopeFuture<'env, LocalBegin<..>, _>` of its node, by [`LocalBegin`](super::local::LocalBegin).
+/// * It is unpacked on that thread: [`collect`] and [`close`] are called by that very future, in its
+///   polls and its drop. Because of the `LocalBegin` in its type it is not `Send` either: it stays
+///   where it was first polled, with the forks that it keeps.
+/// * Between the two it is a [`Parcel`], which anybody may move or drop, on any thread: the node, its
+///   shelf, a handle that is the last to go. That runs nothing of the fork; a parcel leaks.
+/// * A fork that is given back is dropped by the caller of this function, on the same thread, and
+///   typed as what it is.
+pub(super) fn post_local<'env>(
+    scope: &LocalScope<'env>,
+    fork: LocalFork<'env>,
+) -> Result<(), LocalFork<'env>> {
+    // SAFETY: only `Send` is added to the type, which has no method and no state: the two have one
+    // layout. That nobody makes use of it is shown above.
+    let fork = unsafe { std::mem::transmute::<LocalFork<'env>, Fork<'env>>(fork) };
+    post(&scope.scope().handle.0, fork).map_err(|fork| -> LocalFork<'env> { fork })
 }
 
 /// Takes what was posted to a scope.

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 
 use super::bound::Turn;
 use super::child::{Child, Outcome};
+use super::local::LocalScope;
 use super::wake_key::WakeKey;
 use super::{child_body, erased};
 use crate::context::stack::{self, Place};
@@ -43,6 +44,35 @@ where
     F: Future + Send + 'env,
     F::Output: Send + 'env,
 {
+    // A scope that went away meanwhile gives the fork back; its destructor settles it.
+    start(scope, name, site, turn, future, |fork| drop(erased::post(scope, Box::pin(fork))))
+}
+
+/// As [`fork`], where the future need not be `Send`.
+pub(super) fn fork_local<'env, F>(
+    scope: &LocalScope<'env>,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    future: F,
+) -> Child<F::Output>
+where
+    F: Future + 'env,
+    F::Output: 'env,
+{
+    let post = |fork| drop(erased::post_local(scope, Box::pin(fork)));
+    let scope = &scope.scope().handle.0;
+    start(scope, name, site, Turn::of(scope), future, post)
+}
+
+/// Admits a forked child and has `post` send it.
+fn start<F: Future>(
+    scope: &NodeRef,
+    name: Option<Cow<'static, str>>,
+    site: Site,
+    turn: Option<Box<Turn>>,
+    future: F,
+    post: impl FnOnce(Forked<F>),
+) -> Child<F::Output> {
     let (owner, handle) = match scope.admit(Role::Fork, site) {
         Ok(admitted) => admitted,
         Err(refusal) => {
@@ -61,14 +91,13 @@ where
         slot: Arc::clone(&slot),
         key: WakeKey::NONE,
     };
-    // A scope that went away meanwhile gives the fork back; its destructor settles it.
-    drop(erased::post(scope, Box::pin(fork)));
+    post(fork);
     // Forked from within the scope's own poll it is found when the body suspends.
     scope.notify_owner(!stack::is_within(scope)).run();
     Child::new(handle, Outcome::Forked(slot))
 }
 
-/// Where a fork leaves its value for its handle.
+/// Where a fork, or a child on a thread of its own, leaves its value for its handle.
 pub(super) struct Slot<T>(Lock<Contents<T>>);
 
 struct Contents<T> {
@@ -79,11 +108,11 @@ struct Contents<T> {
 }
 
 impl<T> Slot<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Lock::new(Contents { is_filled: false, value: None, waker: None }))
     }
 
-    fn fill(&self, value: Option<T>) {
+    pub(super) fn fill(&self, value: Option<T>) {
         let mut contents = self.0.lock();
         contents.is_filled = true;
         contents.value = value;

@@ -277,6 +277,9 @@ where
         }
         this.limit.apply(&handle);
         this.run.place = Some(place);
+        if stack::may_be_aground() {
+            this.run.find_place(this.run.beneath);
+        }
         handle
     }
 

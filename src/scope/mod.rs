@@ -1,6 +1,7 @@
 //! Floor 3: scopes as futures, and everything a scope owns.
 
 mod begin;
+mod blocking;
 mod bound;
 mod child;
 mod child_body;
@@ -11,8 +12,10 @@ mod finalize;
 mod fork;
 mod future;
 mod handle;
+mod local;
 mod options;
 mod picture;
+mod pinned;
 mod results;
 mod run;
 mod scope_handle;
@@ -26,6 +29,7 @@ mod try_scope;
 mod try_start;
 mod wake_key;
 
+pub use blocking::Blocking;
 pub use bound::{Full, Slot};
 pub use child::Child;
 pub use drain::{Drain, drain, orphans};
@@ -33,6 +37,7 @@ pub use errors::Errors;
 pub(crate) use future::{Plain, around};
 pub use future::{ScopeFuture, scope};
 pub use handle::{CancelScope, Stopped, WaitCancelled, WaitStopping, cancelled, stopping};
+pub use local::{LocalNamed, LocalScope, local_scope};
 pub use picture::Picture;
 pub use results::{Next, Results};
 pub use scope_handle::{Named, Scope, Spawner};

@@ -131,7 +131,8 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// runs has ended; first come, first served. To wait before starting it, and have no heap of waiting
     /// futures, see [`reserve`](crate::Scope::reserve); to be refused, [`try_reserve`](crate::Scope::try_reserve).
     ///
-    /// Services are not counted: they end last.
+    /// Services are not counted, because they end last; nor are blocking and pinned children, which are
+    /// bounded by their threads.
     ///
     /// # Panics
     ///

@@ -66,9 +66,9 @@ impl<'env> Scope<'env> {
     /// Concurrent with the body and the other forks, never parallel to them. It ends with the scope's
     /// future in every case, also when that is dropped (R18). Otherwise as [`spawn`](Self::spawn).
     ///
-    /// `Send` is asked for so that the scope's future is `Send` when its body is. Work that is not
-    /// `Send` needs no fork to be concurrent: await it in the body, with `join!` or a
-    /// `FuturesUnordered`; the body itself need not be `Send`.
+    /// `Send` is asked for so that the scope's future is `Send` when its body is. A
+    /// [`local_scope`](crate::local_scope) takes forks that are not `Send`; and the body itself, with all
+    /// that it awaits, need not be.
     ///
     /// # Examples
     ///

@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
 use super::bound::Turn;
 use super::child::{Child, Outcome};
 use super::child_body;
-use crate::context::stack::Place;
+use crate::context::stack::{self, Mark, Place};
 use crate::ground::reason::{Kind, Reason};
-use crate::ground::runtime::Host;
-use crate::ground::seeded;
+use crate::ground::runtime::{Host, JoinHandle};
 use crate::tree::{NodeRef, Role, Site};
 
 /// Admits a child to `scope`, a task or a service, and starts it.
@@ -31,37 +30,20 @@ where
 {
     // Services end last: a bound is for the others.
     let turn = if role == Role::Service { None } else { Turn::of(scope) };
-    start(scope, role, name, site, turn, future)
+    start(scope, role, name, site, turn, future, Host::spawn)
 }
 
-/// As [`spawn`], with a turn that the caller has waited for.
-pub(super) fn spawn_in_turn<F>(
-    scope: &NodeRef,
-    name: Option<Cow<'static, str>>,
-    site: Site,
-    turn: Option<Box<Turn>>,
-    future: F,
-) -> Child<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    start(scope, Role::Task, name, site, turn, future)
-}
-
+/// Admits a child and has `launch` start it, which gives it back if there is no runtime.
 #[inline]
-fn start<F>(
+pub(super) fn start<F: Future>(
     scope: &NodeRef,
     role: Role,
     name: Option<Cow<'static, str>>,
     site: Site,
     turn: Option<Box<Turn>>,
     future: F,
-) -> Child<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
+    launch: impl FnOnce(&Host, Spawned<F>) -> Launched<F>,
+) -> Child<F::Output> {
     let (owner, handle) = match scope.admit(role, site) {
         Ok(admitted) => admitted,
         Err(refusal) => {
@@ -74,9 +56,9 @@ where
     }
     let task = Spawned { place: Some(Place::of(owner)), body: Some(future), turn };
     let spawned = match scope.tree().host() {
-        Some(host) => host.spawn(task),
+        Some(host) => launch(host, task),
         // Not polled yet, so that it is not decided where its children run: then here.
-        None => Host::current().spawn(task),
+        None => launch(&Host::current(), task),
     };
     match spawned {
         Ok(join) => Child::new(handle, Outcome::Spawned(join)),
@@ -89,13 +71,16 @@ where
     }
 }
 
+/// What came of starting a child.
+pub(super) type Launched<F> = Result<JoinHandle<Option<<F as Future>::Output>>, Spawned<F>>;
+
 pin_project! {
     /// The root of a child's task. Its size matters: with three words the whole task of an empty child
     /// fits into the 128 bytes that tokio takes for it anyway.
     ///
     /// Its output is nothing if the child was cancelled, panicked, or nobody is left to ask: the
     /// handle finds out why from the tree.
-    struct Spawned<F: Future> {
+    pub(super) struct Spawned<F: Future> {
         // Where the child stands in the tree; taken when it has ended.
         place: Option<Place>,
         #[pin]
@@ -115,29 +100,30 @@ impl<F: Future> Future for Spawned<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.as_mut().project();
-        if let Poll::Ready(value) = child_body::poll(this.place, this.turn, this.body.as_mut(), cx)
-        {
-            return self.end(value);
+        let this = self.as_mut().project();
+        match child_body::poll_root(this.place, this.turn, this.body, cx) {
+            Poll::Ready(value) => self.end(value),
+            Poll::Pending => Poll::Pending,
         }
-        // Every waker of a tokio task wakes that task, so one registration serves for its whole life.
-        // Only a canceller takes it out; a child that lives on in a shield must be found again.
-        if let Some(place) = this.place {
-            if !place.is_registered() || place.node().peek().is_cancelled() {
-                drop(place.node().register(cx.waker()));
-                place.set_registered();
-            }
-        }
-        // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
-        // here.
-        if child_body::must_stop(this.place.as_ref()) && !seeded!(LostRecheck) {
-            return self.end(None);
-        }
-        Poll::Pending
     }
 }
 
 impl<F: Future> Spawned<F> {
+    pub(super) fn new(place: Place, body: F) -> Self {
+        Self { place: Some(place), body: Some(body), turn: None }
+    }
+
+    /// Runs a child that is ready at its first poll, on a thread that may block.
+    pub(super) fn run_blocking(self) -> Option<F::Output> {
+        let mut task = pin!(self);
+        let ground = Mark::of(stack::node(task.place.as_ref()));
+        let mut cx = Context::from_waker(Waker::noop());
+        stack::aground(ground, || match task.as_mut().poll(&mut cx) {
+            Poll::Ready(value) => value,
+            Poll::Pending => None,
+        })
+    }
+
     #[inline]
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
         let this = self.project();
@@ -154,5 +140,12 @@ impl<F: Future> Spawned<F> {
             node.fail_above(Kind::Shutdown, None);
         }
         let _ = self.end(None);
+    }
+}
+
+impl<F: Future + Unpin> Spawned<F> {
+    /// Takes a child that has not been polled apart, to be polled elsewhere.
+    pub(super) fn into_parts(mut self) -> Option<(Place, F)> {
+        self.place.take().zip(self.body.take())
     }
 }

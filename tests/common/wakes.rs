@@ -86,6 +86,17 @@ impl<F: Future> Driven<F> {
         }
     }
 
+    /// The output of a future that nothing else has to drive: polled for as long as it is woken.
+    #[track_caller]
+    pub fn output(&mut self) -> F::Output {
+        loop {
+            if let Poll::Ready(output) = self.poll() {
+                return output;
+            }
+            assert!(self.wakes() > 0, "the future waits for somebody else");
+        }
+    }
+
     #[track_caller]
     pub fn pending(&mut self) {
         assert!(self.poll().is_pending(), "the future was ready");
