@@ -20,7 +20,7 @@ pub(super) fn poll<F: Future>(
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
-    if must_stop(place.as_ref()) {
+    if stack::node(place.as_ref()).peek().is_cancelled() && !is_shielded(place.as_ref()) {
         return Poll::Ready(None);
     }
     if turn.as_mut().is_some_and(|turn| turn.poll(cx).is_pending()) {

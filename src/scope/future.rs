@@ -327,8 +327,12 @@ where
             match this.run.node().try_close(cx.waker()) {
                 Closing::Closed(panic) => {
                     this.run.place = None;
-                    this.run.timer = None;
-                    *this.forks = None;
+                    if this.run.timer.is_some() {
+                        this.run.timer = None;
+                    }
+                    if this.forks.is_some() {
+                        *this.forks = None;
+                    }
                     let outcome = this.run.outcome.take();
                     if let Some(panic) = panic {
                         drop(outcome);
