@@ -120,22 +120,20 @@ impl NodeRef {
 
     fn step_to_close(&self, state: &mut State) -> Step {
         let Some(branch) = state.known_mut(self.index()) else { return Step::Close(None) };
-        let (live, services) = (branch.live, branch.services);
-        let Some(rare) = &mut branch.rare else {
-            if live == 0 {
-                return Step::Close(None);
-            }
-            self.slot().begin_closing();
-            return if live == services { Step::EndServices } else { Step::Wait };
-        };
+        let live = branch.live;
         if live == 0 {
+            let Some(rare) = &mut branch.rare else { return Step::Close(None) };
             return match rare.finalizers.pop() {
                 Some(finalizer) => Step::Finalize(finalizer),
                 None => Step::Close(rare.panic.take()),
             };
         }
+        let is_winding_down = branch.rare().is_some_and(|rare| rare.terms.is_winding_down);
+        let only_services = live == branch.services;
+        // Of a cancelled scope they are cancelled already, and for its reason (R8).
+        let must_end = only_services && !is_winding_down && !self.word().is_cancelled();
         self.slot().begin_closing();
-        if live == services && !rare.terms.is_winding_down { Step::EndServices } else { Step::Wait }
+        if must_end { Step::EndServices } else { Step::Wait }
     }
 
     /// Only services are left: each is asked to end (R15). Nothing is admitted from here on, so that a
