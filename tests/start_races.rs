@@ -1,7 +1,7 @@
 //! Readiness against everything that can come between: the caller leaves, the scope is cancelled, the
 //! child ends, in every order. A start resolves once (I27), what a child said is dropped once, and
 //! whatever the caller does, the scope's count does not change (I28).
-#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;
@@ -10,7 +10,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use common::{Counts, Gate, Guard, Log, catch, drive, secs, settle, text};
+use common::{Counts, Driven, Gate, Guard, Log, catch, drive, secs, settle, text};
 use tokio::time::{Instant, sleep};
 use umbel::{CancelScope, Kind, Ready, Scope, StartError, checkpoint, scope, shield};
 
@@ -150,9 +150,9 @@ async fn a_start_resolves_once_in_every_order_of_events() {
 
 async fn one_order(order: &[Event], runs_between: bool) {
     let at = |event| order.iter().position(|&other| other == event).unwrap();
-    let (log, word, end) = (Log::new(), Gate::new(), Gate::new());
+    let (log, said, end) = (Log::new(), Gate::new(), Gate::new());
     let task = Kept::<CancelScope>::default();
-    let inside = (log.guard("said"), log.guard("returned"), word.clone(), end.clone());
+    let inside = (log.guard("said"), log.guard("returned"), said.clone(), end.clone());
     let kept = Arc::clone(&task);
     let slot: Kept<umbel::Starting<Guard, Guard>> = Kept::default();
     let posted = Arc::clone(&slot);
@@ -178,13 +178,13 @@ async fn one_order(order: &[Event], runs_between: bool) {
     let (mut results, mut is_over) = (Vec::new(), false);
     for &event in order {
         match event {
-            Event::Notify => word.open(),
+            Event::Notify => said.open(),
             Event::End => end.open(),
             Event::CancelChild => task.cancel(),
             Event::CancelScope => handle.cancel(),
             // Polled once more after it has returned, it would panic.
             Event::PollCaller if results.is_empty() => {
-                if let Some(Poll::Ready(result)) = start.as_mut().map(|start| start.poll()) {
+                if let Some(Poll::Ready(result)) = start.as_mut().map(Driven::poll) {
                     results.push(result);
                 }
             }
@@ -202,11 +202,11 @@ async fn one_order(order: &[Event], runs_between: bool) {
         let is_told = at(Event::PollCaller) < at(Event::DropCaller);
         let looks = |event| at(event) < at(Event::PollCaller);
         let cut = cut.min(if is_told { usize::MAX } else { at(Event::DropCaller) });
-        let said = at(Event::Notify) < cut && looks(Event::Notify);
+        let is_said = at(Event::Notify) < cut && looks(Event::Notify);
         match results.pop() {
-            Some(Ok(_)) => assert!(is_told && said, "{order:?}"),
-            Some(Err(_)) => assert!(is_told && !said, "{order:?}"),
-            None => assert!(!is_told || !said, "{order:?}"),
+            Some(Ok(_)) => assert!(is_told && is_said, "{order:?}"),
+            Some(Err(_)) => assert!(is_told && !is_said, "{order:?}"),
+            None => assert!(!is_told || !is_said, "{order:?}"),
         }
     }
     drop(results);
