@@ -72,10 +72,13 @@ impl<R> Start<R> {
         None
     }
 
-    /// Nobody waits any more.
-    fn leave(&self) {
+    /// Nobody waits any more. Gives what the child had said by then.
+    fn leave(&self) -> Option<R> {
         let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
-        drop(before);
+        match before {
+            Stage::Ready(value) => Some(value),
+            Stage::Waiting(_) | Stage::Over => None,
+        }
     }
 }
 
@@ -87,7 +90,7 @@ impl<R> Ready<R> {
     #[must_use]
     pub fn ignored() -> Self {
         let start = Start::new();
-        start.leave();
+        drop(start.leave());
         Self(start)
     }
 
@@ -257,8 +260,8 @@ impl<R, T> Future for Starting<R, T> {
             this.child = Some(child);
             return Poll::Pending;
         };
-        // It may have been ready just before it ended.
-        Poll::Ready(match (this.start.ask(cx.waker()), outcome) {
+        // It may have been ready just before it ended; a word that comes later is nobody's.
+        Poll::Ready(match (this.start.leave(), outcome) {
             (Some(value), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
             (None, Ok(output)) => Err(StartError::Ended(output)),
             (None, Err(cancelled)) => Err(StartError::Cancelled(cancelled)),
@@ -270,7 +273,7 @@ impl<R, T> Drop for Starting<R, T> {
     #[track_caller]
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
-            self.start.leave();
+            drop(self.start.leave());
             if !child.is_finished() {
                 child.cancel();
             }
