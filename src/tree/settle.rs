@@ -422,7 +422,8 @@ impl Tree {
         word
     }
 
-    /// Handles are left, and they keep what they may ask for: the first cause, and the name.
+    /// Handles are left, and they keep what they may ask for: the first cause, the stop that was asked
+    /// for, and the name.
     fn keep_for_handles(
         &self,
         state: &mut State,
@@ -445,7 +446,7 @@ impl Tree {
         branch.deadline = None;
         let mut keep = branch.reason.is_some();
         if let Some(rare) = &mut branch.rare {
-            keep |= rare.name.is_some();
+            keep |= rare.name.is_some() || rare.terms.stop.is_some();
             for attachment in rare.attachments.iter_mut().filter_map(Option::take) {
                 aftermath.drop_attachment(attachment);
             }
