@@ -47,6 +47,9 @@ impl NodeRef {
 
     /// When the first deadline or the first grace of this node and those above it is over (R20).
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.word().is_closed() {
+            return None;
+        }
         let mut nearest: Option<Instant> = None;
         self.ascend_to_shield::<()>(|_, state, index| {
             let found = state.below(index).and_then(Branch::due);
