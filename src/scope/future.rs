@@ -245,11 +245,15 @@ where
     }
 
     /// Cancelled, and kept by a shield (R10): has itself woken all the same, for forks, for deadlines,
-    /// and for a shield that is carried away. Returns whether there is nothing to attend to.
+    /// and for a shield that is carried away. What the shield does not keep has its turn, to end (I14).
+    /// Returns whether there is nothing to attend to.
     #[cold]
     fn stay(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let run = self.project().run;
         run.register(cx);
+        if let Some(place) = &mut run.place {
+            place.rouse(cx.waker());
+        }
         !run.node().peek().must_attend()
     }
 

@@ -128,7 +128,7 @@ impl<F: Future> Future for Spawned<F> {
         }
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen
         // here.
-        if child_body::must_stop(this.place.as_ref()) && !seeded!(LostRecheck) {
+        if child_body::must_stop_here(this.place, cx.waker()) && !seeded!(LostRecheck) {
             return self.end(None);
         }
         Poll::Pending
