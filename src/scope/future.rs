@@ -400,7 +400,8 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         let this = self.project();
         // What `look` needs of it: written out, because a shield is asked about afterwards.
         let word = look(this.run, this.forks);
-        word.is_cancelled() && !this.run.node().is_shielded(Part::Body)
+        let has_body = this.body.is_some();
+        word.is_cancelled() && !(has_body && this.run.node().is_shielded(Part::Body))
     }
 
     /// Looks at what the node's word asks for, and gives the state then.
@@ -454,7 +455,12 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         // A panic here (of a waker, of a destructor) must not leave this destructor: the user's own
         // are passed on to an enclosing scope below, and the panic hook has reported all of them.
         let settled = panics::catch(|| {
-            self.node().abandon();
+            let node = self.node();
+            // Dropped elsewhere: somebody above may have stayed for the sake of a shield that goes now.
+            let is_carried = node.may_have_shields()
+                && !stack::is_in_place(node)
+                && !stack::is_within_parent_of(node);
+            node.abandon();
             let this = self.as_mut().project();
             let outcome = this.run.outcome.take();
             // SAFETY: as in `look`.
@@ -471,7 +477,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
             }
             self.as_mut().drop_body();
             let this = self.as_mut().project();
-            if this.run.role == Role::Shield && !stack::is_within_parent_of(this.run.node()) {
+            if is_carried {
                 this.run.node().wake_protected();
             }
             if let Some(place) = this.run.place.take() {
