@@ -317,6 +317,8 @@ where
             }
             if self.finalizer.is_some() && self.as_mut().poll_finalizer(cx).is_pending() {
                 let run = self.as_mut().project().run;
+                // A child of the finalizer's that ended may have taken the waker out.
+                run.key = WakeKey::NONE;
                 run.register(cx);
                 if run.node().peek().must_attend() {
                     continue;
