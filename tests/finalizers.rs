@@ -58,7 +58,11 @@ async fn all_run_however_the_scope_ends() {
                             pending::<()>().await;
                         }
                     };
-                    if service { s.service(child) } else { s.spawn(child) };
+                    if service {
+                        s.service(child)
+                    } else {
+                        s.spawn(child)
+                    };
                 }
                 let fork = log.guard("child");
                 s.fork(async move {
@@ -138,7 +142,11 @@ fn a_cancel_does_not_stop_a_finalizer() {
         .with_handle();
         let mut work = drive(outer);
         work.pending();
-        if outer_too { outer_handle.cancel() } else { handle.cancel() }
+        if outer_too {
+            outer_handle.cancel()
+        } else {
+            handle.cancel()
+        }
         assert!(work.wakes() <= 1);
         work.pending();
         work.pending();
@@ -232,8 +240,7 @@ async fn a_finalizer_starts_children_in_its_scope() {
             }
         });
         assert_eq!(outcome.await.is_err(), cancelled);
-        let expected =
-            if cancelled { vec!["a", "A"] } else { vec!["fork", "child", "a", "A"] };
+        let expected = if cancelled { vec!["a", "A"] } else { vec!["fork", "child", "a", "A"] };
         assert_eq!(log.all(), expected);
     }
 }
