@@ -123,7 +123,11 @@ fn finalizers_that_are_lost_with_their_runtime_are_reported() {
             drop(runtime);
         });
         assert_eq!(kinds, [UnhandledKind::FinalizerLost; 2], "{begun}");
-        assert_eq!(counts.both(), (if begun { 2 } else { 0 }, 2), "by its scope, and after the drop");
+        assert_eq!(
+            counts.both(),
+            (if begun { 2 } else { 0 }, 2),
+            "by its scope, and after the drop"
+        );
     }
 }
 

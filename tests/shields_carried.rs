@@ -217,3 +217,105 @@ async fn a_section_that_comes_back_protects_again() {
     gate.open();
     assert!(outer.ready().is_err());
 }
+
+/// R23, I5: polled elsewhere, and ready in that very poll: whoever stayed for it is told.
+#[tokio::test(start_paused = true)]
+async fn a_section_that_ends_at_once_elsewhere_wakes_who_stayed_for_it() {
+    for what in ALL {
+        for then_waits in [false, true] {
+            let (tx, rx) = tokio::sync::oneshot::channel();
+            let (gate, after) = (Gate::new(), Gate::new());
+            let (wait, last) = (gate.wait(), after.wait());
+            let (outer, handle) = scope(async move |_| {
+                let mut around: Work = if then_waits {
+                    let mut section = work(what, wait);
+                    Box::pin(async {
+                        let both = scope(async |_| {
+                            section.as_mut().await;
+                            drop(section);
+                            last.await;
+                        });
+                        drop(both.await);
+                    })
+                } else {
+                    work(what, wait)
+                };
+                assert!(futures_util::poll!(around.as_mut()).is_pending());
+                let _ = tx.send(around);
+                pending::<()>().await;
+            })
+            .with_handle();
+            let mut outer = drive(outer);
+            outer.pending();
+            let mut carried = drive(rx.await.unwrap());
+            handle.cancel();
+            outer.pending();
+            gate.open();
+            // Woken where it was parked last, it finds the section still there.
+            outer.pending();
+            outer.wakes();
+            assert!(carried.poll().is_ready() || then_waits);
+            assert!(outer.wakes() > 0, "{what:?}, {then_waits}");
+            assert!(outer.ready().is_err());
+        }
+    }
+}
+
+/// R23, I5: the same for a section that is over but for what was started in it, when it is carried away.
+#[tokio::test(start_paused = true)]
+async fn a_section_whose_children_end_elsewhere_wakes_who_stayed_for_it() {
+    for what in ALL {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let (end, over, carry) = (Gate::new(), Gate::new(), Gate::new());
+        let (wait_end, wait_over, wait_carry) = (end.wait(), over.wait(), carry.wait());
+        let (outer, handle) = scope(async move |_| {
+            let mut work = work(what, async {
+                let inner = scope(async |s| {
+                    s.spawn(shield_unbounded(wait_end));
+                    pending::<()>().await;
+                });
+                tokio::select! { biased; _ = inner => {} () = wait_over => {} }
+            });
+            tokio::select! { biased; () = &mut work => {} () = wait_carry => {} }
+            let _ = tx.send(work);
+            pending::<()>().await;
+        })
+        .with_handle();
+        let mut outer = drive(outer);
+        outer.pending();
+        settle().await;
+        over.open();
+        outer.pending();
+        carry.open();
+        outer.pending();
+        let mut carried = drive(rx.await.unwrap());
+        handle.cancel();
+        end.open();
+        settle().await;
+        outer.pending();
+        outer.wakes();
+        carried.ready();
+        assert!(outer.wakes() > 0, "{what:?}");
+        assert!(outer.ready().is_err());
+    }
+}
+
+/// R10: a section that was begun and is kept unpolled keeps the scopes around; its drop lets them end.
+#[tokio::test(start_paused = true)]
+async fn a_section_that_is_kept_unpolled_keeps_its_scope_until_it_is_dropped() {
+    let gate = Gate::new();
+    let (work, handle) = scope(async |_| {
+        let mut section = Box::pin(shield_unbounded(pending::<()>()));
+        assert!(futures_util::poll!(section.as_mut()).is_pending());
+        gate.wait().await;
+        drop(section);
+        pending::<()>().await;
+    })
+    .with_handle();
+    let mut work = drive(work);
+    work.pending();
+    handle.cancel();
+    work.pending();
+    gate.open();
+    assert!(work.ready().is_err());
+}

@@ -106,6 +106,11 @@ fn exchange(place: Option<Place>) -> Option<Place> {
     ManuallyDrop::into_inner(INNERMOST.with(|innermost| innermost.replace(place)))
 }
 
+/// The mark of the innermost place.
+pub(crate) fn beneath() -> Mark {
+    look(|place| place.mark()).unwrap_or(Mark::OUTSIDE)
+}
+
 /// Runs `code` with the place in `lent` as the innermost. Gives the mark of the place beneath, which
 /// waits in `lent` meanwhile.
 ///

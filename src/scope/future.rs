@@ -180,8 +180,12 @@ where
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.run.outcome.is_none() && self.as_mut().advance(cx).is_pending() {
-            return Poll::Pending;
+        if self.run.outcome.is_none() {
+            if self.as_mut().advance(cx).is_pending() {
+                return Poll::Pending;
+            }
+        } else {
+            self.as_mut().project().run.look_around(stack::beneath());
         }
         self.drain(cx)
     }
@@ -219,11 +223,9 @@ where
             self.as_mut().body_panicked(panic);
         }
         let this = self.as_mut().project();
+        this.run.look_around(beneath);
         if this.run.outcome.is_some() {
             return Poll::Ready(());
-        }
-        if beneath != this.run.beneath {
-            this.run.find_place(beneath);
         }
         loop {
             if self.forks.is_some() || self.run.timer.is_some() {
