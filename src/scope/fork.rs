@@ -168,7 +168,7 @@ impl<F: Future> Future for Forked<F> {
             *this.key = key;
         }
         // I5: as for spawned children.
-        if child_body::must_stop(this.place.as_ref()) {
+        if child_body::must_stop_here(this.place, cx.waker()) {
             return self.end(None);
         }
         Poll::Pending

@@ -278,13 +278,17 @@ impl NodeRef {
         Poll::Ready(finalizer)
     }
 
-    /// Nobody can tend the node any more. Gives what has not been run. The node closes now, or, a
-    /// common zombie, with the last thing below it.
+    /// Nobody can tend the node any more. Gives what has not been run, to be dropped by the caller, who
+    /// asks again afterwards. When that is nothing the node closes now, or, a common zombie, with the
+    /// last thing below it.
     pub(crate) fn leave_untended(&self) -> Vec<Finalizer> {
         let mut state = self.tree().state.lock();
         let rare = state.below_mut(self.index()).rare_mut();
-        rare.tended = false;
         let left = std::mem::take(&mut rare.finalizers);
+        if !left.is_empty() {
+            return left;
+        }
+        rare.tended = false;
         let close = (state.live(self.index()) == 0).then(|| self.clone());
         drop(state);
         Upwards { unregister: None, close }.go(Aftermath::default());
