@@ -532,8 +532,8 @@ impl Tree {
             };
             state.unlink(child);
             state.relink(child, parent);
-            // Whoever polls it next finds out anew where it stands.
-            self.table.word(child).ask_attention();
+            // It finds out anew where it stands.
+            self.ask_owner(state, child, aftermath);
             match cause {
                 Some(cause) => {
                     state.below_mut(child).reason.get_or_insert(cause);
