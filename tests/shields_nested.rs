@@ -1,6 +1,5 @@
 //! Shields and scopes in each other: what is cancelled inside a section ends there, what is cancelled
 //! around it waits (R10, R11), and every reason is the nearest (I24).
-#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 
 mod common;
 
