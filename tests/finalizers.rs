@@ -1,6 +1,5 @@
 //! Finalizers: clean-up that a scope owes, run by itself when everything else in it is over (R16, I30).
 //! What becomes of them when the scope's future is dropped is in `finalizers_dropped.rs`.
-#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 
 mod common;
 
@@ -143,9 +142,9 @@ fn a_cancel_does_not_stop_a_finalizer() {
         let mut work = drive(outer);
         work.pending();
         if outer_too {
-            outer_handle.cancel()
+            outer_handle.cancel();
         } else {
-            handle.cancel()
+            handle.cancel();
         }
         assert!(work.wakes() <= 1);
         work.pending();

@@ -2,7 +2,6 @@
 //! and whoever is around waits for them (R16, R18, I19, I30). The count of orphans is the process's, so
 //! these scenarios take turns.
 #![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 
 mod common;
 

@@ -1,7 +1,6 @@
 //! What is cancelled beside a shield: it is dropped at once, and not left where it stands, for it may
 //! hold what the shield waits for (I14). "Beside" is a branch of a `join!`, a future in a
 //! `FuturesUnordered`, a fork, a child.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a finding")]
 
 mod common;
 
@@ -160,9 +159,9 @@ async fn of_the_forks_only_those_in_a_section_go_on() {
             let wait = counts.of(gate.wait());
             s.fork(async move {
                 if n % 2 == 0 {
-                    wait.await
+                    wait.await;
                 } else {
-                    shield_unbounded(wait).await
+                    shield_unbounded(wait).await;
                 }
                 yield_now().await;
                 unreachable!("R11");

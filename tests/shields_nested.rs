@@ -1,17 +1,15 @@
 //! Shields and scopes in each other: what is cancelled inside a section ends there, what is cancelled
 //! around it waits (R10, R11), and every reason is the nearest (I24).
-#![expect(clippy::async_yields_async, reason = "what is handed out is awaited elsewhere")]
 
 mod common;
 
-use std::future::{Future, pending};
-use std::pin::Pin;
+use std::future::pending;
 use std::time::Duration;
 
-use common::{Counts, Gate, Log, drive, secs, settle};
+use common::{Gate, Log, drive, secs};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
-use umbel::{Kind, Scope, check, checkpoint, scope, shield, shield_unbounded};
+use umbel::{Kind, check, checkpoint, scope, shield, shield_unbounded};
 
 /// R10 (A076, A084): a scope inside the section is cancelled and absorbs; the section goes on.
 #[tokio::test(start_paused = true)]
@@ -256,45 +254,6 @@ async fn counts_are_as_without_a_section() {
     assert_eq!(outcome.await.unwrap().unwrap(), 0);
 }
 
-/// I6 (A092): a scope with a task with a scope with a shielded child of half a second; the outermost is
-/// cancelled: bounded work on every level, and none while the child sleeps.
-#[tokio::test(start_paused = true)]
-async fn the_work_is_bounded_while_a_shielded_child_sleeps() {
-    let (start, task, child) = (Instant::now(), Counts::new(), Counts::new());
-    let (work, handle) = scope(async |group: Scope<'static>| {
-        let (task, child) = (task.clone(), child.clone());
-        group.spawn(task.of(async move {
-            let _ = scope(async |inner| {
-                let section = shield_unbounded(child.of(sleep(Duration::from_millis(500))));
-                inner.spawn(section);
-                pending::<()>().await;
-            })
-            .await;
-        }));
-        pending::<()>().await;
-    })
-    .with_handle();
-    let mut work = drive(work);
-    work.pending();
-    settle().await;
-    handle.cancel();
-    handle.cancel();
-    work.pending();
-    settle().await;
-    assert_eq!(work.wakes(), 1);
-    let before = (task.polls(), child.polls());
-    assert_eq!(before, (1, 2), "each was woken once; only who is in the section is polled for it");
-    sleep(Duration::from_millis(499)).await;
-    settle().await;
-    assert_eq!((task.polls(), child.polls(), work.wakes()), (before.0, before.1, 0));
-    sleep(Duration::from_millis(1)).await;
-    settle().await;
-    assert_eq!(child.both(), (3, 1));
-    assert_eq!((work.wakes(), task.drops()), (1, 1));
-    assert!(work.ready().is_err());
-    assert_eq!(start.elapsed(), Duration::from_millis(500));
-}
-
 /// R10 (A087): a child enters a section and says so; its scope is cancelled; the wait in the section
 /// completes, the one after it does not.
 #[tokio::test(start_paused = true)]
@@ -346,69 +305,6 @@ async fn the_limit_of_a_section_ends_the_children_in_it() {
         unreachable!();
     });
     assert_eq!(outcome.await.unwrap_err().reason().kind(), Kind::Explicit);
-}
-
-/// R18: a cancelled scope in a section is dropped from outside: nothing protects from a drop, and what
-/// was started in the section is told and waited for.
-#[tokio::test(start_paused = true)]
-async fn abandonment_reaches_into_a_section() {
-    for cancelled in [false, true] {
-        let (section, child) = (Counts::new(), Counts::new());
-        scope(async |_| {
-            let inner = scope(async |inner| {
-                if cancelled {
-                    inner.cancel();
-                }
-                shield_unbounded(section.of(async {
-                    let _ = scope(async |x| {
-                        x.spawn(child.pending());
-                        pending::<()>().await;
-                    })
-                    .await;
-                }))
-                .await;
-            });
-            assert!(tokio::time::timeout(secs(1), inner).await.is_err());
-            assert_eq!((section.drops(), child.drops()), (1, 0));
-        })
-        .await
-        .unwrap();
-        assert_eq!(child.both(), (1, 1), "the enclosing scope has waited");
-    }
-}
-
-/// R26: a thousand scopes and sections in each other, cancelled from the outermost: one wake, and all
-/// end from the inside outwards when the innermost section has.
-#[test]
-fn a_thousand_sections_in_each_other() {
-    fn nest(depth: usize, gate: &Gate) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let wait = gate.wait();
-        (0..depth).fold(Box::pin(wait), |inner: Pin<Box<dyn Future<Output = ()> + Send>>, n| {
-            if n % 2 == 0 {
-                Box::pin(shield_unbounded(inner))
-            } else {
-                Box::pin(async { drop(scope(async |_| inner.await).await) })
-            }
-        })
-    }
-    let test = || {
-        let gate = Gate::new();
-        let (work, handle) = scope(async |_| {
-            nest(1_000, &gate).await;
-            pending::<()>().await;
-        })
-        .with_handle();
-        let mut work = drive(work);
-        work.pending();
-        handle.cancel();
-        assert_eq!(work.wakes(), 1);
-        work.pending();
-        gate.open();
-        assert!(work.ready().is_err());
-    };
-    // A debug build needs some kilobytes for a poll that polls.
-    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(test);
-    thread.unwrap().join().unwrap();
 }
 
 /// A scope whose handle was taken early, in a section and around one: as any other.
