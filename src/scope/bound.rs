@@ -9,12 +9,14 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::child::Child;
 use super::scope_handle::Scope;
 use super::{fork, spawn};
+use crate::context::time::Timer;
 use crate::ground::runtime::Host;
 use crate::tree::{Attachment, NodeRef, Role, Shelf};
 
@@ -33,15 +35,27 @@ fn of(node: &NodeRef) -> Option<Arc<Semaphore>> {
     Some(permits.downcast().expect("what hangs there is the scope's semaphore"))
 }
 
-/// What a child of a bounded scope has: its turn, or its place in the queue.
-pub(super) enum Turn {
+/// What few children have.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// In a bounded scope.
+    turn: Turn,
+    /// While it is cancelled and kept by a shield with a limit: for when that is overdue.
+    watch: Option<Timer>,
+}
+
+/// A child's turn in a bounded scope, or its place in the queue.
+#[derive(Default)]
+enum Turn {
+    #[default]
+    Free,
     Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>),
     /// Given back when it is dropped.
     #[expect(dead_code, reason = "held for its destructor")]
     Running(Option<OwnedSemaphorePermit>),
 }
 
-impl Turn {
+impl Aside {
     /// The turn of a child that is started now. Nothing if the scope has no bound.
     #[inline]
     pub(super) fn of(node: &NodeRef) -> Option<Box<Self>> {
@@ -51,25 +65,38 @@ impl Turn {
     #[cold]
     fn find(node: &NodeRef) -> Option<Box<Self>> {
         let permits = of(node)?;
-        Some(Box::new(match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => Self::Running(Some(permit)),
-            Err(_) => Self::waiting(permits),
-        }))
+        let turn = match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => Turn::Running(Some(permit)),
+            Err(_) => Turn::waiting(permits),
+        };
+        Some(Box::new(Self { turn, watch: None }))
     }
 
+    fn with(permit: Option<OwnedSemaphorePermit>) -> Option<Box<Self>> {
+        permit.map(|permit| Box::new(Self { turn: Turn::Running(Some(permit)), watch: None }))
+    }
+
+    /// Ready when it is this child's turn.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Turn::Waiting(wait) = &mut self.turn {
+            let Poll::Ready(permit) = wait.as_mut().poll(cx) else { return Poll::Pending };
+            self.turn = Turn::Running(permit);
+        }
+        Poll::Ready(())
+    }
+
+    /// Ready when that limit, which is a shield's, is overdue.
+    pub(super) fn poll_watch(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        Timer::watch(&mut self.watch, limit);
+        self.watch.as_mut().map_or(Poll::Pending, |watch| watch.poll(cx))
+    }
+}
+
+impl Turn {
     fn waiting(permits: Arc<Semaphore>) -> Self {
         // Nobody closes the semaphore, so the permit comes: at the latest when the children that run
         // have ended.
         Self::Waiting(Box::pin(async move { permits.acquire_owned().await.ok() }))
-    }
-
-    /// Ready when it is this child's turn.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Waiting(wait) = self {
-            let Poll::Ready(permit) = wait.as_mut().poll(cx) else { return Poll::Pending };
-            *self = Self::Running(permit);
-        }
-        Poll::Ready(())
     }
 }
 
@@ -136,9 +163,9 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let turn = Some(Box::new(Turn::Running(self.permit)));
+        let aside = Aside::with(self.permit);
         let (scope, site) = (self.scope.node(), Location::caller());
-        spawn::start(scope, Role::Task, None, site, turn, future, Host::spawn)
+        spawn::start(scope, Role::Task, None, site, aside, future, Host::spawn)
     }
 
     /// As [`Scope::fork`], in this place.
@@ -148,8 +175,8 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let turn = Some(Box::new(Turn::Running(self.permit)));
-        fork::fork_in_turn(self.scope.node(), None, Location::caller(), turn, future)
+        let aside = Aside::with(self.permit);
+        fork::fork_in_turn(self.scope.node(), None, Location::caller(), aside, future)
     }
 }
 
