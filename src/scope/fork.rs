@@ -134,8 +134,14 @@ impl<F: Future> Future for Forked<F> {
             return self.end(value);
         }
         let key = WakeKey::of(cx.waker());
-        if *this.key != key || stack::node(this.place.as_ref()).peek().is_cancelled() {
-            drop(stack::node(this.place.as_ref()).register(cx.waker()));
+        let node = stack::node(this.place.as_ref());
+        // As for spawned children: who has something to tell takes the waker out.
+        let word = node.peek();
+        if *this.key != key || !word.is_calm() {
+            if word.must_attend() {
+                node.attended();
+            }
+            drop(node.register(cx.waker()));
             *this.key = key;
         }
         // I5: as for spawned children.

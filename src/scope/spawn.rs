@@ -119,9 +119,14 @@ impl<F: Future> Future for Spawned<F> {
             return self.end(value);
         }
         // Every waker of a tokio task wakes that task, so one registration serves for its whole life.
-        // Only a canceller takes it out; a child that lives on in a shield must be found again.
+        // Only who has something to tell takes it out, and says so in the word: a canceller (of a child
+        // that lives on in a shield), or who asked for attention. Then it must be found again.
         if let Some(place) = this.place {
-            if !place.is_registered() || place.node().peek().is_cancelled() {
+            let word = place.node().peek();
+            if !place.is_registered() || !word.is_calm() {
+                if word.must_attend() {
+                    place.node().attended();
+                }
                 drop(place.node().register(cx.waker()));
                 place.set_registered();
             }
