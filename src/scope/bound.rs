@@ -8,7 +8,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -57,8 +57,15 @@ impl Turn {
 
     fn waiting(permits: Arc<Semaphore>) -> Self {
         // Nobody closes the semaphore, so the permit comes: at the latest when the children that run
-        // have ended.
-        Self::Waiting(Box::pin(async move { permits.acquire_owned().await.ok() }))
+        // have ended. (A child that waits has used up nothing of tokio's budget.)
+        let permit = async move { permits.acquire_owned().await.ok() };
+        let mut wait = Box::pin(tokio::task::coop::unconstrained(permit));
+        // In the queue from now on, and not from its first turn: who comes later does not overtake. The
+        // first turn comes in any case, and leaves a waker.
+        match wait.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(permit) => Self::Running(permit),
+            Poll::Pending => Self::Waiting(wait),
+        }
     }
 
     /// Ready when it is this child's turn.
