@@ -238,10 +238,29 @@ where
             if self.as_mut().must_stop() {
                 return self.stop(cx);
             }
-            if self.node().peek().is_cancelled() && self.as_mut().stay(cx) {
-                return Poll::Pending;
+            if self.node().peek().is_cancelled() {
+                if self.as_mut().cull_forks() {
+                    continue;
+                }
+                if self.as_mut().stay(cx) {
+                    return Poll::Pending;
+                }
             }
         }
+    }
+
+    /// Cancelled, and the body is kept by a shield: that of a fork is its own. Has all forks polled once
+    /// more: who is not shielded finds that it is cancelled, and lets go of what the body may wait for
+    /// (I14). Returns whether there is something to poll.
+    #[cold]
+    fn cull_forks(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        if std::mem::replace(&mut this.run.culled, true) {
+            return false;
+        }
+        let Some(forks) = this.forks.take() else { return false };
+        *this.forks = Some(Box::new(forks.into_iter().collect()));
+        true
     }
 
     /// Cancelled, and kept by a shield (R10): has itself woken all the same, for forks, for deadlines,
