@@ -8,15 +8,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::aside::Aside;
 use super::child::Child;
 use super::scope_handle::Scope;
 use super::{fork, spawn};
-use crate::context::time::Timer;
 use crate::ground::runtime::Host;
 use crate::tree::{Attachment, NodeRef, Role, Shelf};
 
@@ -35,18 +34,9 @@ fn of(node: &NodeRef) -> Option<Arc<Semaphore>> {
     Some(permits.downcast().expect("what hangs there is the scope's semaphore"))
 }
 
-/// What few children have.
-#[derive(Default)]
-pub(super) struct Aside {
-    /// In a bounded scope.
-    turn: Turn,
-    /// While it is cancelled and kept by a shield with a limit: for when that is overdue.
-    watch: Option<Timer>,
-}
-
 /// A child's turn in a bounded scope, or its place in the queue.
 #[derive(Default)]
-enum Turn {
+pub(super) enum Turn {
     #[default]
     Free,
     Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>),
@@ -55,48 +45,42 @@ enum Turn {
     Running(Option<OwnedSemaphorePermit>),
 }
 
-impl Aside {
+impl Turn {
     /// The turn of a child that is started now. Nothing if the scope has no bound.
     #[inline]
-    pub(super) fn of(node: &NodeRef) -> Option<Box<Self>> {
+    pub(super) fn of(node: &NodeRef) -> Option<Self> {
         if node.word().is_guarded() { Self::find(node) } else { None }
     }
 
     #[cold]
-    fn find(node: &NodeRef) -> Option<Box<Self>> {
+    fn find(node: &NodeRef) -> Option<Self> {
         let permits = of(node)?;
-        let turn = match Arc::clone(&permits).try_acquire_owned() {
-            Ok(permit) => Turn::Running(Some(permit)),
-            Err(_) => Turn::waiting(permits),
-        };
-        Some(Box::new(Self { turn, watch: None }))
-    }
-
-    fn with(permit: Option<OwnedSemaphorePermit>) -> Option<Box<Self>> {
-        permit.map(|permit| Box::new(Self { turn: Turn::Running(Some(permit)), watch: None }))
+        Some(match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => Self::Running(Some(permit)),
+            Err(_) => Self::waiting(permits),
+        })
     }
 
     /// Ready when it is this child's turn.
-    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Turn::Waiting(wait) = &mut self.turn {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Waiting(wait) = self {
             let Poll::Ready(permit) = wait.as_mut().poll(cx) else { return Poll::Pending };
-            self.turn = Turn::Running(permit);
+            *self = Self::Running(permit);
         }
         Poll::Ready(())
     }
 
-    /// Ready when that limit, which is a shield's, is overdue.
-    pub(super) fn poll_watch(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
-        Timer::watch(&mut self.watch, limit);
-        self.watch.as_mut().map_or(Poll::Pending, |watch| watch.poll(cx))
-    }
-}
-
-impl Turn {
     fn waiting(permits: Arc<Semaphore>) -> Self {
         // Nobody closes the semaphore, so the permit comes: at the latest when the children that run
-        // have ended.
-        Self::Waiting(Box::pin(async move { permits.acquire_owned().await.ok() }))
+        // have ended. (A child that waits has used up nothing of tokio's budget.)
+        let permit = async move { permits.acquire_owned().await.ok() };
+        let mut wait = Box::pin(tokio::task::coop::unconstrained(permit));
+        // In the queue from now on, and not from its first turn: who comes later does not overtake. The
+        // first turn comes in any case, and leaves a waker.
+        match wait.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(permit) => Self::Running(permit),
+            Poll::Pending => Self::Waiting(wait),
+        }
     }
 }
 
@@ -163,7 +147,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let aside = Aside::with(self.permit);
+        let aside = Some(Aside::with(Turn::Running(self.permit)));
         let (scope, site) = (self.scope.node(), Location::caller());
         spawn::start(scope, Role::Task, None, site, aside, future, Host::spawn)
     }
@@ -175,7 +159,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let aside = Aside::with(self.permit);
+        let aside = Some(Aside::with(Turn::Running(self.permit)));
         fork::fork_in_turn(self.scope.node(), None, Location::caller(), aside, future)
     }
 }

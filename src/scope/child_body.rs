@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::mem::needs_drop;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use super::bound::Aside;
+use super::aside::{Aside, Look};
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::Kind;
@@ -58,36 +58,41 @@ pub(super) fn poll_root<F: Future>(
     if let Poll::Ready(value) = poll(place, aside, body, cx) {
         return Poll::Ready(value);
     }
-    if let Some(place) = place {
-        if !place.is_registered() || place.node().peek().is_cancelled() {
-            drop(place.node().register(cx.waker()));
+    let register = |place: &mut Place, anew: bool, waker: &Waker| {
+        if anew || !place.is_registered() {
+            drop(place.node().register(waker));
             place.set_registered();
         }
-    }
-    // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
-    if must_stop_here(place, aside, cx) && !seeded!(LostRecheck) {
-        return Poll::Ready(None);
-    }
-    Poll::Pending
+    };
+    if must_end(place, aside, cx, register) { Poll::Ready(None) } else { Poll::Pending }
 }
 
-/// Whether the child is cancelled and nothing keeps it, after the body has suspended. If a shield keeps the child, what it does not keep has
-/// its turn, to end (I14).
+/// The body has suspended: whether the child has to end. If not, it is woken when there is something to
+/// look at.
+///
+/// `register` has the child's waker at its node, if it knows that it is not there, or if it is told to
+/// do it anew: who has something to tell takes the waker out, and says so in the word.
 #[inline]
-pub(super) fn must_stop_here(
+pub(super) fn must_end(
     place: &mut Option<Place>,
     aside: &mut Option<Box<Aside>>,
     cx: &mut Context<'_>,
+    mut register: impl FnMut(&mut Place, bool, &Waker),
 ) -> bool {
-    stack::node(place.as_ref()).peek().is_cancelled() && !stays(place, aside, cx)
-}
-
-#[cold]
-fn stays(place: &mut Option<Place>, aside: &mut Option<Box<Aside>>, cx: &mut Context<'_>) -> bool {
     let Some(place) = place else { return false };
-    let Some(shielding) = place.shielding() else { return false };
-    place.rouse(cx.waker());
-    aside.get_or_insert_default().poll_watch(shielding.until, cx).is_pending()
+    loop {
+        let is_calm = place.node().peek().is_calm();
+        register(place, !is_calm, cx.waker());
+        // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
+        if aside.is_none() && place.node().peek().is_calm() || seeded!(LostRecheck) {
+            return false;
+        }
+        match Aside::look(aside, place, cx) {
+            Look::Suspend => return false,
+            Look::End => return true,
+            Look::Again => {}
+        }
+    }
 }
 
 /// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask

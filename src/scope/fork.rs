@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::bound::Aside;
+use super::aside::Aside;
 use super::child::{Child, Outcome};
 use super::local::LocalScope;
 use super::wake_key::WakeKey;
@@ -166,13 +166,15 @@ impl<F: Future> Future for Forked<F> {
         {
             return self.end(value);
         }
-        let key = WakeKey::of(cx.waker());
-        if *this.key != key || stack::node(this.place.as_ref()).peek().is_cancelled() {
-            drop(stack::node(this.place.as_ref()).register(cx.waker()));
-            *this.key = key;
-        }
-        // I5: as for spawned children.
-        if child_body::must_stop_here(this.place, this.aside, cx) {
+        let key = this.key;
+        let register = |place: &mut Place, anew: bool, waker: &Waker| {
+            let new = WakeKey::of(waker);
+            if anew || *key != new {
+                drop(place.node().register(waker));
+                *key = new;
+            }
+        };
+        if child_body::must_end(this.place, this.aside, cx, register) {
             return self.end(None);
         }
         Poll::Pending

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 
+use super::aside::Aside;
 use super::begin::Begin;
-use super::bound::Aside;
 use super::child::Child;
 use super::future::ScopeFuture;
 use super::scope_handle::Scope;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::bound::Aside;
+use super::aside::Aside;
 use super::child::{Child, Outcome};
 use super::child_body;
 use crate::context::stack::{self, Mark, Place};
