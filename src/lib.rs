@@ -33,8 +33,8 @@ pub use scope::{
     Blocking, CancelScope, Child, CollectErrors, Drain, Errors, Full, LocalNamed, LocalScope,
     Named, Next, Picture, Ready, Results, Scope, ScopeFuture, Shield, ShieldUnbounded, Slot,
     Spawner, StartError, Started, Starting, Stopped, Timeout, TryNamed, TryScope, TryScopeFuture,
-    TrySpawner, TryStarting, WaitCancelled, WaitStopping, cancelled, drain, local_scope, orphans,
-    scope, shield, shield_unbounded, stopping, timeout, try_scope,
+    TrySlot, TrySpawner, TryStarting, WaitCancelled, WaitStopping, cancelled, drain, local_scope,
+    orphans, scope, shield, shield_unbounded, stopping, timeout, try_scope,
 };
 
 /// The running task. See [`task::current`].

@@ -732,3 +732,31 @@ fn futures_and_handles_can_be_shown() {
     assert!(format!("{:?}", work.future()).starts_with("TryScopeFuture("));
     assert!(matches!(work.poll(), Poll::Ready(Ok(()))));
 }
+
+/// R14: the error of a blocking child, of a pinned one, and of one in a bounded place is the scope's.
+#[tokio::test]
+async fn errors_of_children_of_all_sorts_are_the_scopes() {
+    for sort in ["blocking", "pinned", "reserved", "reserved fork"] {
+        let outcome: Result<(), anyhow::Error> = try_scope(async |s| {
+            match sort {
+                "blocking" => drop(s.spawn_blocking(|_| Err::<(), _>(anyhow::anyhow!("blocking")))),
+                "pinned" => {
+                    drop(s.spawn_pinned(|| async { Err::<(), _>(anyhow::anyhow!("pinned")) }));
+                }
+                "reserved" => {
+                    let place = s.reserve().await;
+                    assert!(s.try_reserve().is_err());
+                    drop(place.spawn(async { Err::<(), _>(anyhow::anyhow!("reserved")) }));
+                }
+                _ => {
+                    let place = s.try_reserve().unwrap();
+                    drop(place.fork(async { Err::<(), _>(anyhow::anyhow!("reserved fork")) }));
+                }
+            }
+            pending().await
+        })
+        .max_children(1)
+        .await;
+        assert_eq!(outcome.unwrap_err().to_string(), sort);
+    }
+}

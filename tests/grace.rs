@@ -97,7 +97,7 @@ async fn what_was_cut_is_named_everywhere() {
     assert_eq!(names, expected);
     let (here, children) = outcome.expect("the body had returned: its value stands");
     let shown = cut.to_string();
-    assert!(shown.starts_with("it was asked to stop, and the grace is over (at tests/grace.rs:"));
+    assert!(shown.starts_with("it was asked to stop (at tests/grace.rs:"));
     assert!(shown.contains("; not done in time: \"stubborn\" (tests/grace.rs:"), "{shown}");
     assert!(shown.contains(", \"a \\\"fork\\\"\" (tests/grace.rs:"), "{shown}");
     let location = cut.unfinished()[2].location();

@@ -45,13 +45,16 @@ impl Place {
         self.0.note(Note::Registered);
     }
 
-    /// Cancelled, and kept by a shield: has what is polled here and is not kept woken, once.
+    /// Cancelled, and kept by a shield: has what is polled here and is not kept woken, once. Returns
+    /// whether this was the time.
     #[cold]
-    pub(crate) fn rouse(&mut self, waker: &Waker) {
-        if !self.0.is_noted(Note::Roused) {
+    pub(crate) fn rouse(&mut self, waker: &Waker) -> bool {
+        let is_first = !self.0.is_noted(Note::Roused);
+        if is_first {
             self.0.note(Note::Roused);
             self.0.rouse(waker);
         }
+        is_first
     }
 
     /// Whether a shield is active in what is polled here.

@@ -27,7 +27,7 @@ pub enum Kind {
     Shutdown,
     /// The process received a signal.
     Signal,
-    /// It was asked to stop, and was not done when the grace was over.
+    /// It was asked to stop: as the cause of a cancellation, it was not done when the grace was over.
     Stopped,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Kind {
             Self::Abandoned => "the scope's future was dropped",
             Self::Shutdown => "the runtime is gone",
             Self::Signal => "a signal was received",
-            Self::Stopped => "it was asked to stop, and the grace is over",
+            Self::Stopped => "it was asked to stop",
         })
     }
 }

@@ -30,11 +30,11 @@ impl Aside {
     /// For a child that is started in `scope` now.
     #[inline]
     pub(super) fn of(scope: &NodeRef) -> Option<Box<Self>> {
-        Turn::of(scope).map(Self::with)
+        Turn::of(scope).map(|turn| Box::new(Self::with(turn)))
     }
 
-    pub(super) fn with(turn: Turn) -> Box<Self> {
-        Box::new(Self { turn, timer: None })
+    pub(super) fn with(turn: Turn) -> Self {
+        Self { turn, timer: None }
     }
 
     /// Ready when it is this child's turn.

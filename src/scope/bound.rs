@@ -147,7 +147,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let aside = Some(Aside::with(Turn::Running(self.permit)));
+        let aside = Some(Box::new(Aside::with(Turn::Running(self.permit))));
         let (scope, site) = (self.scope.node(), Location::caller());
         spawn::start(scope, Role::Task, None, site, aside, future, Host::spawn)
     }
@@ -159,7 +159,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let aside = Some(Aside::with(Turn::Running(self.permit)));
+        let aside = Some(Box::new(Aside::with(Turn::Running(self.permit))));
         fork::fork_in_turn(self.scope.node(), None, Location::caller(), aside, future)
     }
 }

@@ -257,12 +257,11 @@ where
     fn stay(self: Pin<&mut Self>, shielding: Shielding, cx: &mut Context<'_>) -> bool {
         let run = self.project().run;
         run.register(cx);
-        if let Some(place) = &mut run.place {
-            place.rouse(cx.waker());
-        }
+        let roused = run.place.as_mut().is_some_and(|place| place.rouse(cx.waker()));
         Timer::watch(&mut run.timer, shielding.until);
         let is_overdue = run.timer.as_mut().is_some_and(|timer| timer.poll(cx).is_ready());
-        !is_overdue && !run.node().peek().must_attend()
+        // The forks that were roused have their turn at once.
+        !roused && !is_overdue && !run.node().peek().must_attend()
     }
 
     /// The first poll: finds the parent. Gives the handle for the body.
