@@ -15,6 +15,7 @@ mod alloc;
 mod asking;
 mod children;
 mod depth;
+mod forks;
 mod measure;
 mod regions;
 mod samples;
@@ -34,13 +35,14 @@ fn main() {
     }
     println!("{} cores", measure::cores());
     table::head();
-    let rows: [(&str, fn()); 7] = [
+    let rows: [(&str, fn()); 8] = [
         ("P1", regions::ready),
         ("P2", regions::idle),
         ("P3", children::spawn_and_join),
         ("P4", children::cancel_and_drain),
         ("P5", asking::is_cancelled),
         ("P6", depth::deep_trees),
+        ("P7", forks::borrowing),
         ("P8", threads::spawn_from_many),
     ];
     for (id, measure) in rows {

@@ -10,10 +10,11 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::ground::runtime::Host;
 use crate::ground::sync::static_local;
-use crate::tree::{NodeRef, Part, Role, Site, TRUNK, Tree};
+use crate::tree::{NodeRef, Note, Part, Role, Site, TRUNK, Tree};
 
 /// Where somebody stands: the node below which scopes are opened there. For a task that has a tree of
 /// its own that is the trunk of the tree.
@@ -35,12 +36,21 @@ impl Place {
     /// Whether the owner has noted that its node has its waker.
     #[inline]
     pub(crate) fn is_registered(&self) -> bool {
-        self.0.is_noted()
+        self.0.is_noted(Note::Registered)
     }
 
     #[inline]
     pub(crate) fn set_registered(&mut self) {
-        self.0.note();
+        self.0.note(Note::Registered);
+    }
+
+    /// Cancelled, and kept by a shield: has what is polled here and is not kept woken, once.
+    #[cold]
+    pub(crate) fn rouse(&mut self, waker: &Waker) {
+        if !self.0.is_noted(Note::Roused) {
+            self.0.note(Note::Roused);
+            self.0.rouse(waker);
+        }
     }
 
     /// Whether a shield is active in what is polled here.
@@ -129,6 +139,11 @@ fn is_ground(node: &NodeRef) -> bool {
 fn exchange(place: Option<Place>) -> Option<Place> {
     let place = ManuallyDrop::new(place);
     ManuallyDrop::into_inner(INNERMOST.with(|innermost| innermost.replace(place)))
+}
+
+/// The mark of the innermost place.
+pub(crate) fn beneath() -> Mark {
+    look(|place| place.mark()).unwrap_or(Mark::OUTSIDE)
 }
 
 /// Runs `code` with the place in `lent` as the innermost. Gives the mark of the place beneath, which
@@ -236,11 +251,13 @@ fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
         let Place(at) = place;
         if at.index() != TRUNK && at.word().role().is_task() {
             // The first scope of this task: now it needs a tree.
-            let noted = at.is_noted();
-            *at = NodeRef::trunk(at.sprout());
-            if noted {
-                at.note();
+            let mut trunk = NodeRef::trunk(at.sprout());
+            for note in [Note::Registered, Note::Roused] {
+                if at.is_noted(note) {
+                    trunk.note(note);
+                }
             }
+            *at = trunk;
         }
         (code(at.tree(), at.index()), place.mark())
     })

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::mem::needs_drop;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::bound::Turn;
 use crate::context::stack::{self, Place};
@@ -39,12 +39,7 @@ pub(super) fn poll<F: Future>(
     }
 }
 
-/// Whether the child is cancelled, and no shield in it keeps it (R10).
-#[inline]
-pub(super) fn must_stop(place: Option<&Place>) -> bool {
-    stack::node(place).peek().is_cancelled() && !is_shielded(place)
-}
-
+/// Whether a shield in a cancelled child keeps it (R10).
 #[cold]
 fn is_shielded(place: Option<&Place>) -> bool {
     place.is_some_and(Place::is_shielded)
@@ -70,10 +65,26 @@ pub(super) fn poll_root<F: Future>(
         }
     }
     // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
-    if must_stop(place.as_ref()) && !seeded!(LostRecheck) {
+    if must_stop_here(place, cx.waker()) && !seeded!(LostRecheck) {
         return Poll::Ready(None);
     }
     Poll::Pending
+}
+
+/// Whether the child is cancelled and nothing keeps it, after the body has suspended. If a shield keeps the child, what it does not keep has
+/// its turn, to end (I14).
+#[inline]
+pub(super) fn must_stop_here(place: &mut Option<Place>, waker: &Waker) -> bool {
+    stack::node(place.as_ref()).peek().is_cancelled() && !stays(place, waker)
+}
+
+#[cold]
+fn stays(place: &mut Option<Place>, waker: &Waker) -> bool {
+    let stays = is_shielded(place.as_ref());
+    if let Some(place) = place.as_mut().filter(|_| stays) {
+        place.rouse(waker);
+    }
+    stays
 }
 
 /// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask

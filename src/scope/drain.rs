@@ -47,12 +47,12 @@ pub fn drain() -> Drain {
 }
 
 /// How many orphans there are: children without an owner that have not ended yet, with all that they
-/// started. See [`drain`].
+/// started, and scopes without an owner whose finalizers are being run. See [`drain`].
 #[must_use]
 pub fn orphans() -> usize {
     let trees = register::trees();
     let rows = trees.iter().flat_map(Rows::of_tree);
-    rows.filter(|row| row.word.role().is_child()).count()
+    rows.filter(|row| row.word.role().is_child() || row.is_tended).count()
 }
 
 /// The future of [`drain`].

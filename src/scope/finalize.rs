@@ -151,14 +151,21 @@ impl Future for Janitor {
 impl Drop for Janitor {
     fn drop(&mut self) {
         let Some(place) = &self.place else { return };
-        // Its runtime is gone. Whatever has not been run says so when it is dropped.
-        let running = self.running.take();
-        let left = place.node().clone();
-        let (_, dropped) = stack::within(&mut self.place, || {
-            panics::catch(|| drop((running, left.leave_untended())))
-        });
-        if let Err(panic) = dropped {
-            left.fail_above(Kind::ChildPanicked, Some(panic));
+        // Its runtime is gone. Whatever has not been run says so when it is dropped, and the node, for
+        // which somebody may wait, closes after that (I17).
+        let node = place.node().clone();
+        let mut left: Vec<Finalizer> = self.running.take().into_iter().collect();
+        loop {
+            while let Some(lost) = left.pop() {
+                let (_, dropped) = stack::within(&mut self.place, || panics::catch(|| drop(lost)));
+                if let Err(panic) = dropped {
+                    node.fail_above(Kind::ChildPanicked, Some(panic));
+                }
+            }
+            left.extend(node.leave_untended().into_iter().map(unpack));
+            if left.is_empty() {
+                return;
+            }
         }
     }
 }

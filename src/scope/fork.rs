@@ -92,8 +92,12 @@ fn start<F: Future>(
         key: WakeKey::NONE,
     };
     post(fork);
-    // Forked from within the scope's own poll it is found when the body suspends.
-    scope.notify_owner(!stack::is_within(scope)).run();
+    // One that was asked to look, and has not yet, finds this fork too: it takes the question back before
+    // it looks into the inbox, and the fork was posted before we saw the question stand.
+    if !scope.word().must_attend() {
+        // Forked from within the scope's own poll it is found when the body suspends.
+        scope.notify_owner(!stack::is_within(scope)).run();
+    }
     Child::new(handle, Outcome::Forked(slot))
 }
 
@@ -168,7 +172,7 @@ impl<F: Future> Future for Forked<F> {
             *this.key = key;
         }
         // I5: as for spawned children.
-        if child_body::must_stop(this.place.as_ref()) {
+        if child_body::must_stop_here(this.place, cx.waker()) {
             return self.end(None);
         }
         Poll::Pending

@@ -180,8 +180,12 @@ where
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.run.outcome.is_none() && self.as_mut().advance(cx).is_pending() {
-            return Poll::Pending;
+        if self.run.outcome.is_none() {
+            if self.as_mut().advance(cx).is_pending() {
+                return Poll::Pending;
+            }
+        } else {
+            self.as_mut().project().run.look_around(stack::beneath());
         }
         self.drain(cx)
     }
@@ -219,11 +223,9 @@ where
             self.as_mut().body_panicked(panic);
         }
         let this = self.as_mut().project();
+        this.run.look_around(beneath);
         if this.run.outcome.is_some() {
             return Poll::Ready(());
-        }
-        if beneath != this.run.beneath {
-            this.run.find_place(beneath);
         }
         loop {
             if self.forks.is_some() || self.run.timer.is_some() {
@@ -245,11 +247,15 @@ where
     }
 
     /// Cancelled, and kept by a shield (R10): has itself woken all the same, for forks, for deadlines,
-    /// and for a shield that is carried away. Returns whether there is nothing to attend to.
+    /// and for a shield that is carried away. What the shield does not keep has its turn, to end (I14).
+    /// Returns whether there is nothing to attend to.
     #[cold]
     fn stay(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let run = self.project().run;
         run.register(cx);
+        if let Some(place) = &mut run.place {
+            place.rouse(cx.waker());
+        }
         !run.node().peek().must_attend()
     }
 
@@ -316,6 +322,8 @@ where
             }
             if self.finalizer.is_some() && self.as_mut().poll_finalizer(cx).is_pending() {
                 let run = self.as_mut().project().run;
+                // A child of the finalizer's that ended may have taken the waker out.
+                run.key = WakeKey::NONE;
                 run.register(cx);
                 if run.node().peek().must_attend() {
                     continue;
@@ -403,7 +411,8 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         let this = self.project();
         // What `look` needs of it: written out, because a shield is asked about afterwards.
         let word = look(this.run, this.forks);
-        word.is_cancelled() && !this.run.node().is_shielded(Part::Body)
+        let has_body = this.body.is_some();
+        word.is_cancelled() && !(has_body && this.run.node().is_shielded(Part::Body))
     }
 
     /// Looks at what the node's word asks for, and gives the state then.
@@ -457,7 +466,12 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         // A panic here (of a waker, of a destructor) must not leave this destructor: the user's own
         // are passed on to an enclosing scope below, and the panic hook has reported all of them.
         let settled = panics::catch(|| {
-            self.node().abandon();
+            let node = self.node();
+            // Dropped elsewhere: somebody above may have stayed for the sake of a shield that goes now.
+            let is_carried = node.may_have_shields()
+                && !stack::is_in_place(node)
+                && !stack::is_within_parent_of(node);
+            node.abandon();
             let this = self.as_mut().project();
             let outcome = this.run.outcome.take();
             // SAFETY: as in `look`.
@@ -474,7 +488,7 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
             }
             self.as_mut().drop_body();
             let this = self.as_mut().project();
-            if this.run.role == Role::Shield && !stack::is_within_parent_of(this.run.node()) {
+            if is_carried {
                 this.run.node().wake_protected();
             }
             if let Some(place) = this.run.place.take() {

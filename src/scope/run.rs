@@ -75,6 +75,14 @@ impl<T> Run<T> {
         }
     }
 
+    /// Polled in the place that `beneath` marks, usually the same as ever.
+    #[inline]
+    pub(super) fn look_around(&mut self, beneath: Mark) {
+        if self.beneath != beneath {
+            self.find_place(beneath);
+        }
+    }
+
     /// Polled in another place than before: unless its parent is what polls this future, nobody may
     /// come by to drop it when an ancestor is cancelled, and it has to be woken by itself (R23).
     #[cold]
@@ -83,8 +91,9 @@ impl<T> Run<T> {
         let adrift = !stack::is_in_place(self.node());
         if self.node().peek().is_adrift() != adrift {
             self.node().set_adrift(adrift);
-            if adrift && self.node().may_have_shields() {
-                // Somebody above may have stayed for the sake of a shield that is here now.
+            if adrift {
+                // Somebody above may have stayed for the sake of a shield that is here now, or was until
+                // this very poll.
                 self.node().wake_protected();
             }
         }

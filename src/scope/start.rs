@@ -69,21 +69,17 @@ impl<R, X> Start<R, X> {
             drop(unused);
             return None;
         }
-        let word = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
-        match word {
+        self.leave()
+    }
+
+    /// Nobody waits any more. Gives what the child had said by then.
+    pub(super) fn leave(&self) -> Option<Result<R, X>> {
+        let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
+        match before {
             Stage::Ready(value) => Some(Ok(value)),
             Stage::Failed(failure) => Some(Err(failure)),
             Stage::Waiting(_) | Stage::Over => None,
-        }
-    }
-
-    /// The caller leaves. Gives a failure that he was to hear and has not.
-    pub(super) fn leave(&self) -> Option<X> {
-        let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
-        match before {
-            Stage::Failed(failure) => Some(failure),
-            _ => None,
         }
     }
 }
@@ -298,8 +294,8 @@ impl<R, T> Future for Starting<R, T> {
             this.child = Some(child);
             return Poll::Pending;
         };
-        // It may have been ready just before it ended.
-        let ready = if seeded!(UnheardReady) { None } else { this.start.ask(cx.waker()) };
+        // It may have been ready just before it ended; a word that comes later is nobody's.
+        let ready = if seeded!(UnheardReady) { None } else { this.start.leave() };
         Poll::Ready(match (ready, outcome) {
             (Some(Ok(value)), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
             (_, Ok(output)) => Err(StartError::Ended(output)),
@@ -312,7 +308,7 @@ impl<R, T> Drop for Starting<R, T> {
     #[track_caller]
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
-            let (None | Some(_)) = self.start.leave();
+            drop(self.start.leave());
             if !child.is_finished() {
                 child.cancel();
             }

@@ -137,8 +137,8 @@ impl<R, U, E: From<Cancelled>> Future for TryStarting<R, U, E> {
             this.child = Some(child);
             return Poll::Pending;
         };
-        // It may have said something just before it ended.
-        Poll::Ready(match (this.start.ask(cx.waker()), outcome) {
+        // It may have said something just before it ended; a word that comes later is nobody's.
+        Poll::Ready(match (this.start.leave(), outcome) {
             (Some(Ok(value)), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
             (Some(Err(error)), _) => Err(error),
             (None, Err(cancelled)) => Err(E::from(cancelled)),
@@ -155,7 +155,7 @@ impl<R, U, E> Drop for TryStarting<R, U, E> {
     #[track_caller]
     fn drop(&mut self) {
         let Some(child) = self.child.take() else { return };
-        if let Some(unheard) = self.start.leave() {
+        if let Some(Err(unheard)) = self.start.leave() {
             self.failing.fail(unheard, self.site);
         }
         if !child.is_finished() {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::aftermath::Aftermath;
-use super::node::{Branch, State};
+use super::node::{Branch, NONE, State};
 use super::word::{Role, Word};
 use super::{NodeRef, Site, TRUNK, Tree};
 use crate::ground::seeded;
@@ -89,6 +89,13 @@ impl Tree {
             // The parent was cancelled before.
             aftermath.enter(Arc::clone(below));
         }
+        // Or asked to stop: whoever waits for that on a handle looks again, from the new place.
+        let mut state = below.state.lock();
+        let scope = state.first(TRUNK);
+        if scope != NONE {
+            aftermath.announce_stop(&mut state, scope);
+        }
+        drop(state);
         aftermath
     }
 }

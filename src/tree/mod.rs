@@ -49,7 +49,7 @@ use crate::ground::sync::Lock;
 pub(crate) use grow::Refusal;
 use node::State;
 pub(crate) use node::TRUNK;
-pub(crate) use reference::NodeRef;
+pub(crate) use reference::{NodeRef, Note};
 pub(crate) use settle::Closing;
 pub(crate) use shield::Part;
 use table::Table;

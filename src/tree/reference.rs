@@ -26,19 +26,26 @@ const COUNTED: u64 = 1 << 32;
 /// This is the reference of a child's one handle, through which its value can be asked for.
 const ASKS: u64 = 1 << 33;
 
-/// A bit for whoever holds this very reference.
-const NOTED: u64 = 1 << 34;
+/// What whoever holds this very reference has noted on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Note {
+    /// The node has its owner's waker.
+    Registered = 1 << 34,
+    /// What a shield does not keep has been woken.
+    Roused = 1 << 35,
+}
 
 impl NodeRef {
     /// A mark on this reference, which means what its holder wants it to. Clones do not have it.
     #[inline]
-    pub(crate) fn note(&mut self) {
-        self.key |= NOTED;
+    pub(crate) fn note(&mut self, note: Note) {
+        self.key |= note as u64;
     }
 
     #[inline]
-    pub(crate) fn is_noted(&self) -> bool {
-        self.key & NOTED != 0
+    pub(crate) fn is_noted(&self, note: Note) -> bool {
+        self.key & note as u64 != 0
     }
 
     /// Takes over a reference that was counted at birth.

@@ -144,22 +144,20 @@ impl NodeRef {
 
     fn step_to_close(&self, state: &mut State) -> Step {
         let Some(branch) = state.known_mut(self.index()) else { return Step::Close(None) };
-        let (live, services) = (branch.live, branch.services);
-        let Some(rare) = &mut branch.rare else {
-            if live == 0 {
-                return Step::Close(None);
-            }
-            self.slot().begin_closing();
-            return if live == services { Step::EndServices } else { Step::Wait };
-        };
+        let live = branch.live;
         if live == 0 {
+            let Some(rare) = &mut branch.rare else { return Step::Close(None) };
             return match rare.finalizers.pop() {
                 Some(finalizer) => Step::Finalize(finalizer),
                 None => Step::Close(rare.panic.take()),
             };
         }
+        let is_winding_down = branch.rare().is_some_and(|rare| rare.terms.is_winding_down);
+        let only_services = live == branch.services;
+        // Of a cancelled scope they are cancelled already, and for its reason (R8).
+        let must_end = only_services && !is_winding_down && !self.word().is_cancelled();
         self.slot().begin_closing();
-        if live == services && !rare.terms.is_winding_down { Step::EndServices } else { Step::Wait }
+        if must_end { Step::EndServices } else { Step::Wait }
     }
 
     /// Only services are left: each is asked to end (R15). Nothing is admitted from here on, so that a
@@ -280,13 +278,17 @@ impl NodeRef {
         Poll::Ready(finalizer)
     }
 
-    /// Nobody can tend the node any more. Gives what has not been run. The node closes now, or, a
-    /// common zombie, with the last thing below it.
+    /// Nobody can tend the node any more. Gives what has not been run, to be dropped by the caller, who
+    /// asks again afterwards. When that is nothing the node closes now, or, a common zombie, with the
+    /// last thing below it.
     pub(crate) fn leave_untended(&self) -> Vec<Finalizer> {
         let mut state = self.tree().state.lock();
         let rare = state.below_mut(self.index()).rare_mut();
-        rare.tended = false;
         let left = std::mem::take(&mut rare.finalizers);
+        if !left.is_empty() {
+            return left;
+        }
+        rare.tended = false;
         let close = (state.live(self.index()) == 0).then(|| self.clone());
         drop(state);
         Upwards { unregister: None, close }.go(Aftermath::default());
@@ -447,7 +449,8 @@ impl Tree {
         word
     }
 
-    /// Handles are left, and they keep what they may ask for: the first cause, and the name.
+    /// Handles are left, and they keep what they may ask for: the first cause, the stop that was asked
+    /// for, and the name.
     fn keep_for_handles(
         &self,
         state: &mut State,
@@ -470,7 +473,7 @@ impl Tree {
         branch.deadline = None;
         let mut keep = branch.reason.is_some();
         if let Some(rare) = &mut branch.rare {
-            keep |= rare.name.is_some();
+            keep |= rare.name.is_some() || rare.terms.stop.is_some();
             for attachment in rare.attachments.iter_mut().filter_map(Option::take) {
                 aftermath.drop_attachment(attachment);
             }
@@ -529,8 +532,8 @@ impl Tree {
             };
             state.unlink(child);
             state.relink(child, parent);
-            // Whoever polls it next finds out anew where it stands.
-            self.table.word(child).ask_attention();
+            // It finds out anew where it stands.
+            self.ask_owner(state, child, aftermath);
             match cause {
                 Some(cause) => {
                     state.below_mut(child).reason.get_or_insert(cause);

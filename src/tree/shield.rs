@@ -6,9 +6,11 @@
 //! looked up cannot go stale.
 
 use std::sync::Arc;
+use std::task::Waker;
 
-use super::node::NONE;
-use super::word::Role;
+use super::aftermath::Aftermath;
+use super::node::{NONE, State};
+use super::word::{Role, Word};
 use super::{NodeRef, TRUNK, Tree};
 use crate::ground::seeded;
 
@@ -37,10 +39,40 @@ impl NodeRef {
 
     #[cold]
     fn find_shield(&self, part: Part) -> bool {
+        self.visit_polled(part, |_, _, word| word.role() == Role::Shield)
+    }
+
+    /// Has every scope and fork woken that is polled below this node in the same task, is cancelled, and
+    /// has another waker than `waker`, which is what its owner is polled with: whoever polls them polls
+    /// only those that were woken. (Whoever passes his own waker on has polled them by now.)
+    ///
+    /// Cancellers do not wake them, because their owner would drop them. It cannot when a shield beside
+    /// them keeps it; and they may hold what that shield waits for (I14).
+    #[cold]
+    pub(crate) fn rouse(&self, waker: &Waker) {
+        let mut aftermath = Aftermath::default();
+        self.visit_polled(Part::Whole, |state, index, word| {
+            let slot = &mut state.node_mut(index).waker;
+            let is_foreign = slot.as_ref().is_some_and(|other| !other.will_wake(waker));
+            if is_foreign && word.is_cancelled() {
+                aftermath.wake(slot.take());
+            }
+            false
+        });
+        aftermath.run();
+    }
+
+    /// Looks at every node that is polled below this one in the same task, as far as the first shields,
+    /// until `wanted` finds what it wants. Says whether it has.
+    fn visit_polled(
+        &self,
+        part: Part,
+        mut wanted: impl FnMut(&mut State, u32, Word) -> bool,
+    ) -> bool {
         let mut trees = vec![(Arc::clone(self.tree()), self.index())];
         let mut skips_forks = part == Part::Body;
         while let Some((tree, start)) = trees.pop() {
-            if tree.find_shield_below(start, skips_forks, &mut trees) {
+            if tree.visit_polled_below(start, skips_forks, &mut trees, &mut wanted) {
                 return true;
             }
             skips_forks = false;
@@ -55,33 +87,33 @@ impl Tree {
     }
 
     /// Looks below `start`, and notes the trees of grafts. With an explicit stack (R26).
-    fn find_shield_below(
+    fn visit_polled_below(
         &self,
         start: u32,
         skips_forks: bool,
         grafts: &mut Vec<(Arc<Tree>, u32)>,
+        wanted: &mut impl FnMut(&mut State, u32, Word) -> bool,
     ) -> bool {
-        let state = self.state.lock();
-        if state.shields == 0 {
-            return false;
-        }
+        let mut state = self.state.lock();
         let mut stack = vec![start];
         while let Some(above) = stack.pop() {
             let mut index = state.first(above);
             while index != NONE {
                 let word = self.table.word(index).examine();
                 // What is polled elsewhere, or by nobody any more, is not dropped with the body.
-                if !word.is_adrift() && !word.is_forsaken() {
+                let is_polled = !(word.is_adrift() || word.is_forsaken() || word.is_abandoned());
+                if is_polled && !(skips_forks && above == start && word.role() == Role::Fork) {
+                    if wanted(&mut state, index, word) {
+                        return true;
+                    }
                     match word.role() {
-                        Role::Shield => return true,
-                        Role::Fork if skips_forks && above == start => {}
                         Role::Scope | Role::Fork => stack.push(index),
                         Role::Graft => {
                             let sub = state.below(index).and_then(|branch| branch.sub.clone());
                             grafts.extend(sub.map(|sub| (sub, TRUNK)));
                         }
-                        // Polled by its runtime: it asks for itself.
-                        Role::Task | Role::Service => {}
+                        // A shield looks after what is in it, and a task is polled by its runtime.
+                        Role::Shield | Role::Task | Role::Service => {}
                     }
                 }
                 index = state.next(index);

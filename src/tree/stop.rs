@@ -101,6 +101,10 @@ impl NodeRef {
     pub(crate) fn end_grace(&self) {
         let unfinished: Vec<Unfinished> = self.unfinished();
         let mut state = self.tree().state.lock();
+        if self.word().is_closed() {
+            // It was done in time: nothing is counted.
+            return;
+        }
         let Some(stop) = state
             .known_mut(self.index())
             .and_then(|branch| branch.rare.as_mut())

@@ -47,6 +47,9 @@ impl NodeRef {
 
     /// When the first deadline or the first grace of this node and those above it is over (R20).
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.word().is_closed() {
+            return None;
+        }
         let mut nearest: Option<Instant> = None;
         self.ascend_to_shield::<()>(|_, state, index| {
             let found = state.below(index).and_then(Branch::due);
@@ -290,6 +293,8 @@ pub(crate) struct Row {
     pub(crate) word: Word,
     pub(crate) site: Site,
     pub(crate) name: Option<Cow<'static, str>>,
+    /// A scope without an owner whose finalizers are being run.
+    pub(crate) is_tended: bool,
 }
 
 /// What hangs below some nodes, parents before children, older siblings first. Each tree is looked
@@ -338,11 +343,14 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Row> {
         let (node, depth) = self.stack.pop()?;
-        let row = Row { depth, word: node.word(), site: node.site(), name: node.name() };
-        let sub = {
+        let (word, site, name) = (node.word(), node.site(), node.name());
+        let (sub, is_tended) = {
             let state = node.tree().state.lock();
-            state.below(node.index()).and_then(|branch| branch.sub.clone())
+            let branch = state.below(node.index());
+            let is_tended = branch.and_then(Branch::rare).is_some_and(|rare| rare.tended);
+            (branch.and_then(|branch| branch.sub.clone()), is_tended)
         };
+        let row = Row { depth, word, site, name, is_tended };
         match sub {
             Some(sub) => self.push_children(&sub, TRUNK, depth + 1),
             None => self.push_children(node.tree(), node.index(), depth + 1),
