@@ -1,12 +1,8 @@
 //! Collecting what many children give: scenarios of AnyIO's gathering functions, Java's joiners and Eio's
-//! lists, written with children, `results` and a bound (R12, R14).
+//! lists that `results.rs` and `bounded.rs` do not have (R12, R14).
 mod common;
 
-use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use common::{Counts, Log, boom, panic_of, secs, settle};
+use common::{Counts, secs, settle};
 use futures_util::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep};
 use umbel::{Cancelled, Child, Kind, TryScope, scope, timeout, try_scope};
@@ -43,67 +39,6 @@ async fn waiting_for_an_end_takes_nothing() {
     })
     .await
     .unwrap();
-}
-
-/// R14, as in AnyIO's `test_as_completed_ordering`: in the order of their ends, and none from none.
-#[tokio::test(start_paused = true)]
-async fn results_come_in_the_order_of_the_ends() {
-    let outcome = scope(async |s| {
-        let mut results = s.results::<u64>();
-        assert!(results.next().await.is_none(), "none was started");
-        for (n, seconds) in [(1, 3), (2, 1), (3, 2)] {
-            results.spawn(async move {
-                sleep(secs(seconds)).await;
-                n
-            });
-        }
-        let mut order = Vec::new();
-        while let Some(result) = results.next().await {
-            order.push(result.unwrap());
-        }
-        order
-    });
-    assert_eq!(outcome.await.unwrap(), [2, 3, 1]);
-}
-
-/// R12, as in AnyIO's `test_as_completed_early_exit`: who has enough cancels the scope around. The others are
-/// joined by the time it returns. What was found is kept outside.
-#[tokio::test(start_paused = true)]
-async fn who_leaves_after_the_first_result_leaves_nobody_behind() {
-    let (counts, start) = (Counts::new(), Instant::now());
-    let mut first = None;
-    let outcome = scope(async |s| {
-        let mut results = s.results();
-        for seconds in [3, 1, 2] {
-            results.spawn(counts.of(takes(seconds, None)));
-        }
-        first = results.next().await;
-        s.cancel();
-        pending::<()>().await;
-    });
-    assert!(outcome.await.is_err());
-    assert_eq!((first.unwrap().unwrap(), start.elapsed()), (Ok(1), secs(1)));
-    assert_eq!(counts.drops(), 3);
-}
-
-/// R14, as in AnyIO's `test_as_completed_propagates`: a panic ends the loop and the siblings, and surfaces
-/// where the scope ends.
-#[tokio::test(start_paused = true)]
-async fn a_panic_among_the_results_comes_out_at_the_end() {
-    let (log, counts) = (Log::new(), Counts::new());
-    let panic = panic_of(scope(async |s| {
-        let mut results = s.results();
-        results.spawn(counts.of(pending::<()>()));
-        results.spawn(async {
-            sleep(secs(1)).await;
-            boom("child");
-        });
-        while let Some(result) = results.next().await {
-            log.add(if result.is_ok() { "value" } else { "none" });
-        }
-    }));
-    assert_eq!(panic.await, "child");
-    assert_eq!((log.count("value"), counts.drops()), (0, 1));
 }
 
 /// R14, as in AnyIO's `test_map_results_ordering`, `_empty` and `_propagates`: results in the order of the
@@ -192,30 +127,6 @@ async fn a_limit_leaves_the_results_that_there_are() {
     .await
     .unwrap();
     assert_eq!((partial, start.elapsed()), (vec![Ok(1), Ok(2)], secs(5)));
-}
-
-/// R12, as in Eio's `Fiber.List.map` with `max_fibers`: four items in places for two, which end out of order.
-/// Results in the order of the items, and never more than two at a time.
-#[tokio::test(start_paused = true)]
-async fn a_bounded_map_keeps_its_order_and_its_bound() {
-    let (active, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let start = Instant::now();
-    let outcome = scope(async |s| {
-        let children = [4, 1, 1, 3].map(|seconds| {
-            let (active, most) = (Arc::clone(&active), Arc::clone(&most));
-            s.spawn(async move {
-                most.fetch_max(1 + active.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                sleep(secs(seconds)).await;
-                active.fetch_sub(1, Ordering::SeqCst);
-                seconds
-            })
-        });
-        join_all(children).await
-    })
-    .max_children(2);
-    let values: Vec<_> = outcome.await.unwrap().into_iter().map(Result::unwrap).collect();
-    assert_eq!((values, start.elapsed()), (vec![4, 1, 1, 3], secs(5)));
-    assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
 /// R6, as in Eio's "failure while queued": one place, and the child that has it fails. Those in the queue are
