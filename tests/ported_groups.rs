@@ -75,7 +75,7 @@ async fn the_shape_of_the_errors_does_not_depend_on_their_number() {
         .await;
         let [inner] = <[_; 1]>::try_from(outer.unwrap_err().into_vec()).unwrap();
         let expected = [Failure::Of("first"), Failure::Of("second")];
-        assert_eq!(inner.into_vec(), expected[..1 + usize::from(also_second)]);
+        assert_eq!(inner.into_vec(), expected[..=usize::from(also_second)]);
     }
 }
 

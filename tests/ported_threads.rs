@@ -115,6 +115,8 @@ fn a_late_request_from_a_thread_is_counted_only() {
             thread::spawn(move || (0..100).for_each(|_| handle.cancel()))
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!((handle.cancel_count(), handle.is_finished()), (400, true));
 }
