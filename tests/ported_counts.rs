@@ -154,7 +154,7 @@ async fn a_starting_child_that_is_cancelled_fails_its_start() {
     assert_eq!((handle.cancel_count(), child.drops(), log.all()), (0, 1, vec!["goes on"]));
 }
 
-/// R5, after AnyIO's defect 716: a timeout of ours around a task that was charged from all sides for
+/// R5, after the defect that AnyIO had: a timeout of ours around a task that was charged from all sides for
 /// three rounds still says `Elapsed`, and the task's count is none.
 #[tokio::test(start_paused = true)]
 async fn three_rounds_of_everything_leave_nothing_on_the_task() {

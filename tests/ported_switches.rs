@@ -246,7 +246,7 @@ async fn one_address_decides_alone() {
     assert_eq!(log.all(), ["closed"]);
 }
 
-/// R20, R1, as in Trio's `test_cancel` and AnyIO's issue 1094: the limit around the race absorbs at its
+/// R20, R1, as in Trio's `test_cancel` for connections: the limit around the race absorbs at its
 /// very time, each socket is closed, and whoever ran the race was charged nothing.
 #[tokio::test(start_paused = true)]
 async fn a_limit_over_attempts_closes_every_socket() {
