@@ -6,7 +6,7 @@ use std::future::pending;
 use common::{Counts, Gate, Log, boom, panic_of, secs, settle};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
-use umbel::{Kind, Scope, checkpoint, scope, task};
+use umbel::{Kind, Scope, checkpoint, scope, stopping, task};
 
 /// Before the end it is not ready, then it gives the value; it shows its name.
 #[tokio::test(start_paused = true)]
@@ -262,4 +262,52 @@ async fn children_that_wait_for_each_other_can_be_cancelled() {
     .await;
     assert!(outcome.is_err());
     assert_eq!(counts.drops(), 2);
+}
+
+/// R17: a child is asked to stop through its handle, and cut when the grace is over.
+#[tokio::test(start_paused = true)]
+async fn a_child_can_be_asked_to_stop_by_its_handle() {
+    let start = Instant::now();
+    scope(async |s| {
+        let deaf = [s.spawn(pending::<()>()), s.fork(pending::<()>())];
+        let listens = s.spawn(async { stopping().await.is_some() });
+        settle().await;
+        for child in &deaf {
+            child.handle().unwrap().stop(secs(5));
+        }
+        listens.handle().unwrap().stop(secs(5));
+        assert!(listens.await.unwrap());
+        assert_eq!(start.elapsed(), secs(0));
+        for child in deaf {
+            assert_eq!(child.await.unwrap_err().reason().kind(), Kind::Stopped);
+            assert_eq!(start.elapsed(), secs(5));
+        }
+    })
+    .timeout(secs(60))
+    .await
+    .unwrap();
+}
+
+/// R20: a deadline that is set through a child's handle is in force, nearer than that of the scope or not.
+#[tokio::test(start_paused = true)]
+async fn a_child_can_be_given_a_deadline_by_its_handle() {
+    let start = Instant::now();
+    let outcome = scope(async |s| {
+        let children = [s.spawn(pending::<()>()), s.fork(pending::<()>())];
+        settle().await;
+        for child in &children {
+            child.handle().unwrap().set_deadline((start + secs(2)).into_std());
+        }
+        for child in children {
+            let cancelled = child.await.unwrap_err();
+            assert_eq!(cancelled.reason().kind(), Kind::Deadline);
+            assert_eq!(start.elapsed(), secs(2));
+        }
+        let later = s.spawn(pending::<()>());
+        later.handle().unwrap().set_deadline((start + secs(9)).into_std());
+        later.await
+    })
+    .timeout(secs(5))
+    .await;
+    assert_eq!((outcome.unwrap_err().reason().kind(), start.elapsed()), (Kind::Deadline, secs(5)));
 }

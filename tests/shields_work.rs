@@ -112,3 +112,52 @@ fn a_thousand_sections_in_each_other() {
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(test);
     thread.unwrap().join().unwrap();
 }
+
+/// I32: a section that was begun and is polled no more protects until its limit is overdue, a few
+/// milliseconds, and no longer: in a body, in a spawned child, in a forked one.
+#[tokio::test(start_paused = true)]
+async fn a_section_that_nobody_polls_protects_no_longer_than_its_limit() {
+    async fn hold() {
+        let mut section = Box::pin(umbel::shield(secs(1), pending::<()>()));
+        assert!(futures_util::poll!(section.as_mut()).is_pending());
+        umbel::CancelScope::current().unwrap().cancel();
+        pending::<()>().await;
+    }
+    for place in ["body", "spawned", "forked"] {
+        let start = Instant::now();
+        let outcome = scope(async |s| match place {
+            "body" => hold().await,
+            "spawned" => drop(s.spawn(hold()).await),
+            _ => drop(s.fork(hold()).await),
+        })
+        .await;
+        assert_eq!(outcome.is_err(), place == "body");
+        let held = start.elapsed();
+        assert!(held >= secs(1) && held < secs(1) + Duration::from_millis(10), "{held:?}");
+    }
+}
+
+/// R26: ten thousand cancelled scopes in each other around a section: the outermost looks for it, the
+/// others find the answer.
+#[test]
+fn ten_thousand_scopes_around_a_section_are_not_quadratic() {
+    fn nested(depth: u32) -> Pin<Box<dyn Future<Output = ()>>> {
+        if depth == 0 {
+            return Box::pin(async {
+                drop(umbel::shield(secs(5), tokio::task::yield_now()).await);
+            });
+        }
+        Box::pin(async move { drop(scope(async |_| nested(depth - 1).await).await) })
+    }
+    let thread = std::thread::Builder::new().stack_size(1 << 30);
+    let thread = thread.spawn(|| {
+        common::runtime().block_on(async {
+            let (work, handle) = scope(async |_| nested(10_000).await).with_handle();
+            let mut work = drive(work);
+            work.pending();
+            handle.cancel();
+            while work.poll().is_pending() {}
+        });
+    });
+    thread.unwrap().join().unwrap();
+}

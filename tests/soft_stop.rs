@@ -252,8 +252,6 @@ async fn a_scope_that_stopped_in_time_still_says_that_it_was_asked() {
 /// wake; and one that has left is none.
 #[tokio::test(start_paused = true)]
 async fn no_waiter_is_forgotten_and_none_is_woken_twice() {
-    let mut work = drive(scope(async |_: Scope<'static>| pending::<()>().await));
-    let _ = &mut work;
     let (work, handle) = scope(async |_| pending::<()>().await).with_handle();
     let mut work = drive(work);
     work.pending();

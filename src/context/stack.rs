@@ -12,9 +12,10 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::Waker;
 
+use super::time;
 use crate::ground::runtime::Host;
 use crate::ground::sync::static_local;
-use crate::tree::{NodeRef, Note, Part, Role, Site, TRUNK, Tree};
+use crate::tree::{NodeRef, Note, Part, Role, Shielding, Site, TRUNK, Tree};
 
 /// Where somebody stands: the node below which scopes are opened there. For a task that has a tree of
 /// its own that is the trunk of the tree.
@@ -54,8 +55,8 @@ impl Place {
     }
 
     /// Whether a shield is active in what is polled here.
-    pub(crate) fn is_shielded(&self) -> bool {
-        self.0.is_shielded(Part::Whole)
+    pub(crate) fn shielding(&self) -> Option<Shielding> {
+        self.0.shielding(Part::Whole, time::overdue())
     }
 
     /// The node of a scope's own place, which is never a trunk.

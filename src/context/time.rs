@@ -22,6 +22,15 @@ pub(crate) fn after(delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + FAR)
 }
 
+/// By how much a limit must have passed before somebody else than its owner acts on it. tokio's timers
+/// are up to a millisecond late, and the owner is to have its turn first.
+const LATE: Duration = Duration::from_millis(2);
+
+/// A limit before this has passed, and whoever had it has not noticed.
+pub(crate) fn overdue() -> Option<Instant> {
+    now().checked_sub(LATE)
+}
+
 /// A timer of one scope. In a box, because most scopes have none.
 pub(crate) struct Timer(Backend);
 
@@ -35,13 +44,17 @@ impl fmt::Debug for Timer {
 type Backend = Pin<Box<tokio::time::Sleep>>;
 /// Timers do not run in models: there a deadline is one more thread that cancels.
 #[cfg(any(umbel_loom, loom))]
-type Backend = ();
+type Backend = Instant;
 
 #[cfg(not(any(umbel_loom, loom)))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the permitted caller")]
         Self(Box::pin(tokio::time::sleep_until(deadline.into())))
+    }
+
+    fn deadline(&self) -> Instant {
+        self.0.deadline().into_std()
     }
 
     pub(crate) fn is_elapsed(&self) -> bool {
@@ -57,8 +70,12 @@ impl Timer {
 
 #[cfg(any(umbel_loom, loom))]
 impl Timer {
-    pub(crate) fn at(_deadline: Instant) -> Self {
-        Self(())
+    pub(crate) fn at(deadline: Instant) -> Self {
+        Self(deadline)
+    }
+
+    fn deadline(&self) -> Instant {
+        self.0
     }
 
     #[expect(clippy::unused_self, reason = "the same face as the real timer")]
@@ -69,5 +86,15 @@ impl Timer {
     #[expect(clippy::unused_self, reason = "the same face as the real timer")]
     pub(crate) fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
+    }
+}
+
+impl Timer {
+    /// Has the timer in `slot` be one for when `limit`, which is somebody else's, is overdue.
+    pub(crate) fn watch(slot: &mut Option<Self>, limit: Option<Instant>) {
+        let wanted = limit.and_then(|limit| limit.checked_add(LATE * 2));
+        if slot.as_ref().map(Self::deadline) != wanted {
+            *slot = wanted.map(Self::at);
+        }
     }
 }

@@ -8,10 +8,11 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::aside::Aside;
 use super::child::Child;
 use super::scope_handle::Scope;
 use super::{fork, spawn};
@@ -33,8 +34,11 @@ fn of(node: &NodeRef) -> Option<Arc<Semaphore>> {
     Some(permits.downcast().expect("what hangs there is the scope's semaphore"))
 }
 
-/// What a child of a bounded scope has: its turn, or its place in the queue.
+/// A child's turn in a bounded scope, or its place in the queue.
+#[derive(Default)]
 pub(super) enum Turn {
+    #[default]
+    Free,
     Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>),
     /// Given back when it is dropped.
     #[expect(dead_code, reason = "held for its destructor")]
@@ -44,23 +48,17 @@ pub(super) enum Turn {
 impl Turn {
     /// The turn of a child that is started now. Nothing if the scope has no bound.
     #[inline]
-    pub(super) fn of(node: &NodeRef) -> Option<Box<Self>> {
+    pub(super) fn of(node: &NodeRef) -> Option<Self> {
         if node.word().is_guarded() { Self::find(node) } else { None }
     }
 
     #[cold]
-    fn find(node: &NodeRef) -> Option<Box<Self>> {
+    fn find(node: &NodeRef) -> Option<Self> {
         let permits = of(node)?;
-        Some(Box::new(match Arc::clone(&permits).try_acquire_owned() {
+        Some(match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => Self::Running(Some(permit)),
             Err(_) => Self::waiting(permits),
-        }))
-    }
-
-    fn waiting(permits: Arc<Semaphore>) -> Self {
-        // Nobody closes the semaphore, so the permit comes: at the latest when the children that run
-        // have ended.
-        Self::Waiting(Box::pin(async move { permits.acquire_owned().await.ok() }))
+        })
     }
 
     /// Ready when it is this child's turn.
@@ -70,6 +68,19 @@ impl Turn {
             *self = Self::Running(permit);
         }
         Poll::Ready(())
+    }
+
+    fn waiting(permits: Arc<Semaphore>) -> Self {
+        // Nobody closes the semaphore, so the permit comes: at the latest when the children that run
+        // have ended. (A child that waits has used up nothing of tokio's budget.)
+        let permit = async move { permits.acquire_owned().await.ok() };
+        let mut wait = Box::pin(tokio::task::coop::unconstrained(permit));
+        // In the queue from now on, and not from its first turn: who comes later does not overtake. The
+        // first turn comes in any case, and leaves a waker.
+        match wait.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(permit) => Self::Running(permit),
+            Poll::Pending => Self::Waiting(wait),
+        }
     }
 }
 
@@ -136,9 +147,9 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let turn = Some(Box::new(Turn::Running(self.permit)));
+        let aside = Some(Aside::with(Turn::Running(self.permit)));
         let (scope, site) = (self.scope.node(), Location::caller());
-        spawn::start(scope, Role::Task, None, site, turn, future, Host::spawn)
+        spawn::start(scope, Role::Task, None, site, aside, future, Host::spawn)
     }
 
     /// As [`Scope::fork`], in this place.
@@ -148,8 +159,8 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let turn = Some(Box::new(Turn::Running(self.permit)));
-        fork::fork_in_turn(self.scope.node(), None, Location::caller(), turn, future)
+        let aside = Some(Aside::with(Turn::Running(self.permit)));
+        fork::fork_in_turn(self.scope.node(), None, Location::caller(), aside, future)
     }
 }
 

@@ -5,7 +5,7 @@ use std::mem::needs_drop;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::bound::Turn;
+use super::aside::{Aside, Look};
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::Kind;
@@ -16,14 +16,14 @@ use crate::ground::seeded;
 #[inline]
 pub(super) fn poll<F: Future>(
     place: &mut Option<Place>,
-    turn: &mut Option<Box<Turn>>,
+    aside: &mut Option<Box<Aside>>,
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
     if stack::node(place.as_ref()).peek().is_cancelled() && !is_shielded(place.as_ref()) {
         return Poll::Ready(None);
     }
-    if turn.as_mut().is_some_and(|turn| turn.poll(cx).is_pending()) {
+    if aside.as_mut().is_some_and(|aside| aside.poll_turn(cx).is_pending()) {
         return Poll::Pending;
     }
     let (_, polled) = stack::within(place, || {
@@ -42,7 +42,7 @@ pub(super) fn poll<F: Future>(
 /// Whether a shield in a cancelled child keeps it (R10).
 #[cold]
 fn is_shielded(place: Option<&Place>) -> bool {
-    place.is_some_and(Place::is_shielded)
+    place.is_some_and(|place| place.shielding().is_some())
 }
 
 /// [`poll`], for a child that is the root of a task: every waker of that wakes the task, so one
@@ -51,40 +51,48 @@ fn is_shielded(place: Option<&Place>) -> bool {
 #[inline]
 pub(super) fn poll_root<F: Future>(
     place: &mut Option<Place>,
-    turn: &mut Option<Box<Turn>>,
+    aside: &mut Option<Box<Aside>>,
     body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
-    if let Poll::Ready(value) = poll(place, turn, body, cx) {
+    if let Poll::Ready(value) = poll(place, aside, body, cx) {
         return Poll::Ready(value);
     }
-    if let Some(place) = place {
-        if !place.is_registered() || place.node().peek().is_cancelled() {
-            drop(place.node().register(cx.waker()));
+    let register = |place: &mut Place, anew: bool, waker: &Waker| {
+        if anew || !place.is_registered() {
+            drop(place.node().register(waker));
             place.set_registered();
         }
-    }
-    // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
-    if must_stop_here(place, cx.waker()) && !seeded!(LostRecheck) {
-        return Poll::Ready(None);
-    }
-    Poll::Pending
+    };
+    if must_end(place, aside, cx, register) { Poll::Ready(None) } else { Poll::Pending }
 }
 
-/// Whether the child is cancelled and nothing keeps it, after the body has suspended. If a shield keeps the child, what it does not keep has
-/// its turn, to end (I14).
+/// The body has suspended: whether the child has to end. If not, it is woken when there is something to
+/// look at.
+///
+/// `register` has the child's waker at its node, if it knows that it is not there, or if it is told to
+/// do it anew: who has something to tell takes the waker out, and says so in the word.
 #[inline]
-pub(super) fn must_stop_here(place: &mut Option<Place>, waker: &Waker) -> bool {
-    stack::node(place.as_ref()).peek().is_cancelled() && !stays(place, waker)
-}
-
-#[cold]
-fn stays(place: &mut Option<Place>, waker: &Waker) -> bool {
-    let stays = is_shielded(place.as_ref());
-    if let Some(place) = place.as_mut().filter(|_| stays) {
-        place.rouse(waker);
+pub(super) fn must_end(
+    place: &mut Option<Place>,
+    aside: &mut Option<Box<Aside>>,
+    cx: &mut Context<'_>,
+    mut register: impl FnMut(&mut Place, bool, &Waker),
+) -> bool {
+    let Some(place) = place else { return false };
+    loop {
+        let is_calm = place.node().peek().is_calm();
+        register(place, !is_calm, cx.waker());
+        // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
+        if aside.is_none() && place.node().peek().is_calm() || seeded!(LostRecheck) {
+            return false;
+        }
+        match Aside::look(aside, place, cx) {
+            Look::Suspend => return false,
+            Look::End => return true,
+            Look::Again => {}
+        }
     }
-    stays
 }
 
 /// Drops the body, and then tells the scope (I17). Gives the value back if somebody can still ask
@@ -92,14 +100,14 @@ fn stays(place: &mut Option<Place>, waker: &Waker) -> bool {
 #[inline]
 pub(super) fn end<F: Future>(
     place: &mut Option<Place>,
-    turn: &mut Option<Box<Turn>>,
+    aside: &mut Option<Box<Aside>>,
     body: Pin<&mut Option<F>>,
     value: Option<F::Output>,
 ) -> Option<F::Output> {
     let value = drop_body(place, body, value);
-    if turn.is_some() {
-        // The next one may run.
-        drop(turn.take());
+    if aside.is_some() {
+        // In a bounded scope, the next one may run.
+        drop(aside.take());
     }
     if let Some(place) = place.take() {
         place.node().finish();

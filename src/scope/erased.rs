@@ -53,18 +53,21 @@ fn inbox_of(any: Attachment) -> Arc<Inbox> {
     any.downcast().expect("what hangs there is the scope's inbox")
 }
 
-/// Posts a fork to the future of a scope. Gives it back if that future is gone.
+/// Posts a fork to the future of a scope. Says whether it is the first there, so that the future has to be
+/// told. Gives it back if that future is gone.
 ///
 /// INVARIANT: called for a node only through a `Scope<'env>`, with that very `'env`: `Scope` is
 /// invariant, and only the `ScopeFuture<'env>` of the node makes one.
-pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'env>> {
+pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<bool, Fork<'env>> {
     let make = || -> Attachment { Arc::new(Inbox(Lock::new(Some(Vec::new())))) };
     let Some(inbox) = node.attachment(Shelf::Forks, make).map(inbox_of) else { return Err(fork) };
     match &mut *inbox.0.lock() {
-        Some(parcels) => parcels.push(Parcel::pack(fork)),
-        None => return Err(fork),
+        Some(parcels) => {
+            parcels.push(Parcel::pack(fork));
+            Ok(parcels.len() == 1)
+        }
+        None => Err(fork),
     }
-    Ok(())
 }
 
 /// As [`post`], from the handle of a local scope.
@@ -85,7 +88,7 @@ pub(super) fn post<'env>(node: &NodeRef, fork: Fork<'env>) -> Result<(), Fork<'e
 pub(super) fn post_local<'env>(
     scope: &LocalScope<'env>,
     fork: LocalFork<'env>,
-) -> Result<(), LocalFork<'env>> {
+) -> Result<bool, LocalFork<'env>> {
     // SAFETY: only `Send` is added to the type, which has no method and no state: the two have one
     // layout. That nobody makes use of it is shown above.
     let fork = unsafe { std::mem::transmute::<LocalFork<'env>, Fork<'env>>(fork) };

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::bound::Turn;
+use super::aside::Aside;
 use super::child::{Child, Outcome};
 use super::local::LocalScope;
 use super::wake_key::WakeKey;
@@ -29,7 +29,7 @@ where
     F: Future + Send + 'env,
     F::Output: Send + 'env,
 {
-    fork_in_turn(scope, name, site, Turn::of(scope), future)
+    fork_in_turn(scope, name, site, Aside::of(scope), future)
 }
 
 /// As [`fork`], with a turn that the caller has waited for.
@@ -37,7 +37,7 @@ pub(super) fn fork_in_turn<'env, F>(
     scope: &NodeRef,
     name: Option<Cow<'static, str>>,
     site: Site,
-    turn: Option<Box<Turn>>,
+    aside: Option<Box<Aside>>,
     future: F,
 ) -> Child<F::Output>
 where
@@ -45,7 +45,9 @@ where
     F::Output: Send + 'env,
 {
     // A scope that went away meanwhile gives the fork back; its destructor settles it.
-    start(scope, name, site, turn, future, |fork| drop(erased::post(scope, Box::pin(fork))))
+    start(scope, name, site, aside, future, |fork| {
+        erased::post(scope, Box::pin(fork)).unwrap_or(false)
+    })
 }
 
 /// As [`fork`], where the future need not be `Send`.
@@ -59,19 +61,19 @@ where
     F: Future + 'env,
     F::Output: 'env,
 {
-    let post = |fork| drop(erased::post_local(scope, Box::pin(fork)));
+    let post = |fork| erased::post_local(scope, Box::pin(fork)).unwrap_or(false);
     let scope = &scope.scope().handle.0;
-    start(scope, name, site, Turn::of(scope), future, post)
+    start(scope, name, site, Aside::of(scope), future, post)
 }
 
-/// Admits a forked child and has `post` send it.
+/// Admits a forked child and has `post` send it, which says whether the scope has to be told.
 fn start<F: Future>(
     scope: &NodeRef,
     name: Option<Cow<'static, str>>,
     site: Site,
-    turn: Option<Box<Turn>>,
+    aside: Option<Box<Aside>>,
     future: F,
-    post: impl FnOnce(Forked<F>),
+    post: impl FnOnce(Forked<F>) -> bool,
 ) -> Child<F::Output> {
     let (owner, handle) = match scope.admit(Role::Fork, site) {
         Ok(admitted) => admitted,
@@ -87,14 +89,12 @@ fn start<F: Future>(
     let fork = Forked {
         place: Some(Place::of(owner)),
         body: Some(future),
-        turn,
+        aside,
         slot: Arc::clone(&slot),
         key: WakeKey::NONE,
     };
-    post(fork);
-    // One that was asked to look, and has not yet, finds this fork too: it takes the question back before
-    // it looks into the inbox, and the fork was posted before we saw the question stand.
-    if !scope.word().must_attend() {
+    // Whoever posted the first one that waits tells the scope of all.
+    if post(fork) {
         // Forked from within the scope's own poll it is found when the body suspends.
         scope.notify_owner(!stack::is_within(scope)).run();
     }
@@ -143,7 +143,7 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
-        turn: Option<Box<Turn>>,
+        aside: Option<Box<Aside>>,
         slot: Arc<Slot<F::Output>>,
         key: WakeKey,
     }
@@ -162,17 +162,19 @@ impl<F: Future> Future for Forked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if let Poll::Ready(value) = child_body::poll(this.place, this.turn, this.body.as_mut(), cx)
+        if let Poll::Ready(value) = child_body::poll(this.place, this.aside, this.body.as_mut(), cx)
         {
             return self.end(value);
         }
-        let key = WakeKey::of(cx.waker());
-        if *this.key != key || stack::node(this.place.as_ref()).peek().is_cancelled() {
-            drop(stack::node(this.place.as_ref()).register(cx.waker()));
-            *this.key = key;
-        }
-        // I5: as for spawned children.
-        if child_body::must_stop_here(this.place, cx.waker()) {
+        let key = this.key;
+        let register = |place: &mut Place, anew: bool, waker: &Waker| {
+            let new = WakeKey::of(waker);
+            if anew || *key != new {
+                drop(place.node().register(waker));
+                *key = new;
+            }
+        };
+        if child_body::must_end(this.place, this.aside, cx, register) {
             return self.end(None);
         }
         Poll::Pending
@@ -183,7 +185,7 @@ impl<F: Future> Forked<F> {
     /// The child has ended: its handle gets the value last.
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<()> {
         let this = self.project();
-        let value = child_body::end(this.place, this.turn, this.body, value);
+        let value = child_body::end(this.place, this.aside, this.body, value);
         this.slot.fill(value);
         Poll::Ready(())
     }

@@ -29,12 +29,13 @@ use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
 use super::wake_key::WakeKey;
 use crate::context::stack::{self, Place};
+use crate::context::time::{self, Timer};
 use crate::ground::error::Cancelled;
 use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::Host;
 use crate::ground::seeded;
-use crate::tree::{Closing, NodeRef, Part, Role, Site, Word};
+use crate::tree::{Closing, NodeRef, Part, Role, Shielding, Site, Word};
 
 /// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
 /// before everything started in it has ended.
@@ -200,7 +201,7 @@ where
     #[inline]
     fn advance(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let handle = if self.run.is_open { None } else { Some(self.as_mut().open()) };
-        if !self.node().peek().is_calm() && self.as_mut().must_stop() {
+        if !self.node().peek().is_calm() && self.as_mut().judge() == Verdict::Stop {
             return self.stop(cx);
         }
         let mut this = self.as_mut().project();
@@ -237,26 +238,31 @@ where
             if self.node().peek().is_calm() || seeded!(LostRecheck) {
                 return Poll::Pending;
             }
-            if self.as_mut().must_stop() {
-                return self.stop(cx);
-            }
-            if self.node().peek().is_cancelled() && self.as_mut().stay(cx) {
-                return Poll::Pending;
+            match self.as_mut().judge() {
+                Verdict::GoOn => {}
+                Verdict::Stop => return self.stop(cx),
+                Verdict::Stay(shielding) => {
+                    if self.as_mut().stay(shielding, cx) {
+                        return Poll::Pending;
+                    }
+                }
             }
         }
     }
 
     /// Cancelled, and kept by a shield (R10): has itself woken all the same, for forks, for deadlines,
-    /// and for a shield that is carried away. What the shield does not keep has its turn, to end (I14).
-    /// Returns whether there is nothing to attend to.
+    /// for a shield that is carried away, and for one that does not notice its limit. What the shield
+    /// does not keep has its turn, to end (I14). Returns whether there is nothing to attend to.
     #[cold]
-    fn stay(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+    fn stay(self: Pin<&mut Self>, shielding: Shielding, cx: &mut Context<'_>) -> bool {
         let run = self.project().run;
         run.register(cx);
         if let Some(place) = &mut run.place {
             place.rouse(cx.waker());
         }
-        !run.node().peek().must_attend()
+        Timer::watch(&mut run.timer, shielding.until);
+        let is_overdue = run.timer.as_mut().is_some_and(|timer| timer.poll(cx).is_ready());
+        !is_overdue && !run.node().peek().must_attend()
     }
 
     /// The first poll: finds the parent. Gives the handle for the body.
@@ -407,12 +413,16 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
 
     /// Looks at what the node's word asks for, and says whether the body has to go (steps 1 and 2).
     #[cold]
-    fn must_stop(self: Pin<&mut Self>) -> bool {
+    fn judge(self: Pin<&mut Self>) -> Verdict {
         let this = self.project();
-        // What `look` needs of it: written out, because a shield is asked about afterwards.
-        let word = look(this.run, this.forks);
+        if !look(this.run, this.forks).is_cancelled() {
+            return Verdict::GoOn;
+        }
+        // Where there is no body, nothing in it can be shielded.
         let has_body = this.body.is_some();
-        word.is_cancelled() && !(has_body && this.run.node().is_shielded(Part::Body))
+        let find = || this.run.node().shielding(Part::Body, time::overdue());
+        let shielding = has_body.then(find).flatten();
+        shielding.map_or(Verdict::Stop, Verdict::Stay)
     }
 
     /// Looks at what the node's word asks for, and gives the state then.
@@ -499,6 +509,15 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
             panics::discard(panic);
         }
     }
+}
+
+/// What is to become of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    GoOn,
+    Stop,
+    /// Cancelled, and shielded.
+    Stay(Shielding),
 }
 
 /// Attends to what the node's owner was asked to, and gives the node's state then.

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 
+use super::aside::Aside;
 use super::begin::Begin;
-use super::bound::Turn;
 use super::child::Child;
 use super::future::ScopeFuture;
 use super::scope_handle::Scope;
@@ -210,6 +210,6 @@ where
     F::Output: 'static,
 {
     let scope = &scope.scope.handle.0;
-    let turn = Turn::of(scope);
-    spawn::start(scope, Role::Task, name, site, turn, future, |_, task| Host::spawn_local(task))
+    let aside = Aside::of(scope);
+    spawn::start(scope, Role::Task, name, site, aside, future, |_, task| Host::spawn_local(task))
 }

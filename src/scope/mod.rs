@@ -1,5 +1,6 @@
 //! Floor 3: scopes as futures, and everything a scope owns.
 
+mod aside;
 mod begin;
 mod blocking;
 mod bound;

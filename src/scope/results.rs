@@ -93,7 +93,7 @@ impl<'env, T> Results<'_, 'env, T> {
     fn reporting<F: Future<Output = T>>(&self, work: F) -> Reporting<F, T> {
         self.queue.0.lock().running += 1;
         let scope = Some(self.scope.node().clone());
-        Reporting { report: Report { queue: Arc::clone(&self.queue), scope }, work }
+        Reporting { work: Some(work), report: Report { queue: Arc::clone(&self.queue), scope } }
     }
 
     /// The result of the child that ended next: its value, or that it was cancelled, was refused or
@@ -219,9 +219,10 @@ impl<T> Queue<T> {
 pin_project! {
     /// A child that reports how it ended, also when it is dropped.
     struct Reporting<F, T> {
-        report: Report<T>,
+        // Dropped first: with the report the child counts as ended, and holds nothing any more (I17).
         #[pin]
-        work: F,
+        work: Option<F>,
+        report: Report<T>,
     }
 }
 
@@ -229,8 +230,10 @@ impl<F: Future<Output = T>, T> Future for Reporting<F, T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let Poll::Ready(value) = this.work.poll(cx) else { return Poll::Pending };
+        let mut this = self.project();
+        let Some(work) = this.work.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let Poll::Ready(value) = work.poll(cx) else { return Poll::Pending };
+        this.work.set(None);
         this.report.send(Ok(value));
         Poll::Ready(())
     }

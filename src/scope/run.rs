@@ -116,6 +116,10 @@ impl<T> Run<T> {
         };
         if elapsed {
             self.timer = None;
+            if self.node().peek().is_cancelled() {
+                // What it was for is over: this very poll goes on to look.
+                return;
+            }
             // This very poll goes on to look: nobody need be woken.
             self.key = WakeKey::NONE;
             drop(self.node().unregister());

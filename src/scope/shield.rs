@@ -24,8 +24,8 @@ use crate::ground::error::Elapsed;
 /// scope was opened inside. Deadlines around it are not in force in it, and
 /// [`check`](crate::check) is `Ok` in it.
 ///
-/// Once it has been polled it counts, until it has ended or is dropped: poll it to its end. One that is
-/// kept and not polled any more keeps the scopes around it from ending, beyond its limit.
+/// Once it has been polled it counts, until it has ended, is dropped, or its limit has passed: one that is
+/// kept and not polled any more protects until then and a few milliseconds more.
 ///
 /// A drop is no cancellation: when the code around it is dropped, by `select!` or by
 /// [`tokio::time::timeout`], so is the section.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::bound::Turn;
+use super::aside::Aside;
 use super::child::{Child, Outcome};
 use super::child_body;
 use crate::context::stack::{self, Mark, Place};
@@ -29,8 +29,8 @@ where
     F::Output: Send + 'static,
 {
     // Services end last: a bound is for the others.
-    let turn = if role == Role::Service { None } else { Turn::of(scope) };
-    start(scope, role, name, site, turn, future, Host::spawn)
+    let aside = if role == Role::Service { None } else { Aside::of(scope) };
+    start(scope, role, name, site, aside, future, Host::spawn)
 }
 
 /// Admits a child and has `launch` start it, which gives it back if there is no runtime.
@@ -40,7 +40,7 @@ pub(super) fn start<F: Future>(
     role: Role,
     name: Option<Cow<'static, str>>,
     site: Site,
-    turn: Option<Box<Turn>>,
+    aside: Option<Box<Aside>>,
     future: F,
     launch: impl FnOnce(&Host, Spawned<F>) -> Launched<F>,
 ) -> Child<F::Output> {
@@ -54,7 +54,7 @@ pub(super) fn start<F: Future>(
     if let Some(name) = name {
         handle.set_name(name);
     }
-    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), turn };
+    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), aside };
     let spawned = match scope.tree().host() {
         Some(host) => launch(host, task),
         // Not polled yet, so that it is not decided where its children run: then here.
@@ -85,8 +85,8 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
-        // In a bounded scope, the child's turn.
-        turn: Option<Box<Turn>>,
+        // What few children have.
+        aside: Option<Box<Aside>>,
     }
 
     impl<F: Future> PinnedDrop for Spawned<F> {
@@ -101,7 +101,7 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        match child_body::poll_root(this.place, this.turn, this.body, cx) {
+        match child_body::poll_root(this.place, this.aside, this.body, cx) {
             Poll::Ready(value) => self.end(value),
             Poll::Pending => Poll::Pending,
         }
@@ -110,7 +110,7 @@ impl<F: Future> Future for Spawned<F> {
 
 impl<F: Future> Spawned<F> {
     pub(super) fn new(place: Place, body: F) -> Self {
-        Self { place: Some(place), body: Some(body), turn: None }
+        Self { place: Some(place), body: Some(body), aside: None }
     }
 
     /// Runs a child that is ready at its first poll, on a thread that may block.
@@ -127,7 +127,7 @@ impl<F: Future> Spawned<F> {
     #[inline]
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
         let this = self.project();
-        Poll::Ready(child_body::end(this.place, this.turn, this.body, value))
+        Poll::Ready(child_body::end(this.place, this.aside, this.body, value))
     }
 
     /// Dropped before it had ended: its runtime was shut down.

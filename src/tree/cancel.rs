@@ -153,6 +153,7 @@ impl NodeRef {
             std::mem::swap(slot, &mut reason);
         }
         let before = self.slot().abandon();
+        state.unshieldings = state.unshieldings.wrapping_add(1);
         aftermath.spread_from(tree, &mut state, self.index(), before);
         drop(state);
         aftermath.run();

@@ -51,7 +51,7 @@ use node::State;
 pub(crate) use node::TRUNK;
 pub(crate) use reference::{NodeRef, Note};
 pub(crate) use settle::Closing;
-pub(crate) use shield::Part;
+pub(crate) use shield::{Part, Shielding};
 use table::Table;
 pub(crate) use view::{Row, Rows};
 pub(crate) use word::{Role, Word};

@@ -72,6 +72,17 @@ pub(super) struct Rare {
     pub(super) finalizers: Vec<Finalizer>,
     /// The owner left somebody to run the finalizers: this zombie does not close by itself.
     pub(super) tended: bool,
+    /// A shield was found below.
+    pub(super) kept: Option<Kept>,
+}
+
+/// What is known of the shields below a node.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    /// Known when `unshieldings` was this.
+    pub(super) at: u32,
+    /// When that shield's limit passes, if it has one.
+    pub(super) until: Option<Instant>,
 }
 
 /// What admission and cancellation have to ask a guarded node.
@@ -153,6 +164,8 @@ pub(super) struct State {
     /// How many nodes of this tree are shields, or lead to trees in which there may be some. While it
     /// is zero nobody need look for shields.
     pub(super) shields: u32,
+    /// Counts what may have taken a shield away from those above it: see `shield`.
+    pub(super) unshieldings: u32,
     /// How many cancellers have marked nodes here and are still carrying the mark into trees below.
     pub(super) in_flight: u32,
     /// This tree's place in the register of orphans.

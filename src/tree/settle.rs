@@ -440,6 +440,7 @@ impl Tree {
         let (word, last) = self.table.word(index).close();
         if matches!(word.role(), Role::Shield | Role::Graft) {
             state.shields -= 1;
+            state.unshieldings = state.unshieldings.wrapping_add(1);
         }
         if last {
             aftermath.drop_node(state.remove(index));
@@ -532,8 +533,9 @@ impl Tree {
             };
             state.unlink(child);
             state.relink(child, parent);
-            // It finds out anew where it stands.
-            self.ask_owner(state, child, aftermath);
+            state.unshieldings = state.unshieldings.wrapping_add(1);
+            // Whoever polls it next finds out anew where it stands.
+            self.table.word(child).ask_attention();
             match cause {
                 Some(cause) => {
                     state.below_mut(child).reason.get_or_insert(cause);

@@ -3,13 +3,14 @@
 //! A shield is a scope that cancellers pass over. Nothing is written down above it: whoever finds
 //! itself cancelled looks below, in the tree, whether what it polls leads to a shield. Nobody asks
 //! that who is not cancelled, so shields cost nothing where there is no cancellation, and what is
-//! looked up cannot go stale.
+//! looked up cannot go stale. (An answer is remembered until a shield may have gone.)
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use super::aftermath::Aftermath;
-use super::node::{NONE, State};
+use super::node::{Branch, Kept, NONE, State};
 use super::word::{Role, Word};
 use super::{NodeRef, TRUNK, Tree};
 use crate::ground::seeded;
@@ -23,23 +24,54 @@ pub(crate) enum Part {
     Body,
 }
 
+/// A shield keeps a cancelled body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shielding {
+    /// When that shield's limit passes, if it has one.
+    pub(crate) until: Option<Instant>,
+}
+
 impl NodeRef {
     /// Whether a shield is active in what the owner of this node polls (I12, I13): below it, in the
-    /// same task, and not carried away to be polled by somebody else.
+    /// same task, not carried away to be polled by somebody else, and with a limit, if it has one, that
+    /// is not before `overdue` (I32: one that nobody polls would never notice).
     ///
     /// Answers for the owner, in its own poll or drop: there, no shield comes or goes meanwhile.
-    pub(crate) fn is_shielded(&self, part: Part) -> bool {
-        self.tree().has_shields() && !seeded!(BrokenShield) && self.find_shield(part)
+    pub(crate) fn shielding(&self, part: Part, overdue: Option<Instant>) -> Option<Shielding> {
+        let tree = self.tree();
+        let state = tree.state.lock();
+        if state.shields == 0 || seeded!(BrokenShield) {
+            return None;
+        }
+        let kept = state.below(self.index()).and_then(Branch::rare).and_then(|rare| rare.kept);
+        let is_fresh = |kept: &Kept| kept.at == state.unshieldings && lasts(kept.until, overdue);
+        if let Some(kept) = kept.filter(is_fresh) {
+            return Some(Shielding { until: kept.until });
+        }
+        drop(state);
+        self.find_shield(part, overdue)
     }
 
     /// Whether there may be shields in this tree at all.
     pub(crate) fn may_have_shields(&self) -> bool {
-        self.tree().has_shields()
+        self.tree().state.lock().shields > 0
     }
 
     #[cold]
-    fn find_shield(&self, part: Part) -> bool {
-        self.visit_polled(part, |_, _, word| word.role() == Role::Shield)
+    fn find_shield(&self, part: Part, overdue: Option<Instant>) -> Option<Shielding> {
+        let mut found = None;
+        self.visit_polled(part, |tree, state, index, word| {
+            let until = state.below(index).and_then(Branch::due);
+            if word.role() != Role::Shield || !lasts(until, overdue) {
+                return false;
+            }
+            found = Some(Shielding { until });
+            if Arc::ptr_eq(tree, self.tree()) {
+                tree.note_kept(state, index, self.index(), until);
+            }
+            true
+        });
+        found
     }
 
     /// Has every scope and fork woken that is polled below this node in the same task, is cancelled, and
@@ -51,7 +83,7 @@ impl NodeRef {
     #[cold]
     pub(crate) fn rouse(&self, waker: &Waker) {
         let mut aftermath = Aftermath::default();
-        self.visit_polled(Part::Whole, |state, index, word| {
+        self.visit_polled(Part::Whole, |_, state, index, word| {
             let slot = &mut state.node_mut(index).waker;
             let is_foreign = slot.as_ref().is_some_and(|other| !other.will_wake(waker));
             if is_foreign && word.is_cancelled() {
@@ -67,7 +99,7 @@ impl NodeRef {
     fn visit_polled(
         &self,
         part: Part,
-        mut wanted: impl FnMut(&mut State, u32, Word) -> bool,
+        mut wanted: impl FnMut(&Arc<Tree>, &mut State, u32, Word) -> bool,
     ) -> bool {
         let mut trees = vec![(Arc::clone(self.tree()), self.index())];
         let mut skips_forks = part == Part::Body;
@@ -82,17 +114,30 @@ impl NodeRef {
 }
 
 impl Tree {
-    fn has_shields(&self) -> bool {
-        self.state.lock().shields > 0
+    /// Writes down at every node on the way from a shield up to `top` that it is kept. So of many
+    /// scopes in each other that are all cancelled, the outermost looks for the shield, and the
+    /// others find the answer (R26).
+    fn note_kept(&self, state: &mut State, shield: u32, top: u32, until: Option<Instant>) {
+        let kept = Some(Kept { at: state.unshieldings, until });
+        let mut below = shield;
+        while below != top && below != TRUNK {
+            let parent = state.node(below).parent;
+            // A scope's body is not kept by the shield of a fork beside it.
+            let is_fork = self.table.word(below).examine().role() == Role::Fork;
+            if !is_fork && parent != TRUNK {
+                state.below_mut(parent).rare_mut().kept = kept;
+            }
+            below = parent;
+        }
     }
 
     /// Looks below `start`, and notes the trees of grafts. With an explicit stack (R26).
     fn visit_polled_below(
-        &self,
+        self: &Arc<Self>,
         start: u32,
         skips_forks: bool,
         grafts: &mut Vec<(Arc<Tree>, u32)>,
-        wanted: &mut impl FnMut(&mut State, u32, Word) -> bool,
+        wanted: &mut impl FnMut(&Arc<Tree>, &mut State, u32, Word) -> bool,
     ) -> bool {
         let mut state = self.state.lock();
         let mut stack = vec![start];
@@ -103,7 +148,7 @@ impl Tree {
                 // What is polled elsewhere, or by nobody any more, is not dropped with the body.
                 let is_polled = !(word.is_adrift() || word.is_forsaken() || word.is_abandoned());
                 if is_polled && !(skips_forks && above == start && word.role() == Role::Fork) {
-                    if wanted(&mut state, index, word) {
+                    if wanted(self, &mut state, index, word) {
                         return true;
                     }
                     match word.role() {
@@ -120,5 +165,13 @@ impl Tree {
             }
         }
         false
+    }
+}
+
+/// Whether a limit still holds.
+fn lasts(until: Option<Instant>, overdue: Option<Instant>) -> bool {
+    match (until, overdue) {
+        (Some(until), Some(overdue)) => until >= overdue,
+        _ => true,
     }
 }

@@ -195,7 +195,8 @@ impl NodeRef {
     /// Notes whether this node is polled outside its parent: then a cancellation from above must wake
     /// it by itself.
     pub(crate) fn set_adrift(&self, adrift: bool) {
-        let _state = self.tree().state.lock();
+        let mut state = self.tree().state.lock();
+        state.unshieldings = state.unshieldings.wrapping_add(1);
         self.slot().set_adrift(adrift);
     }
 
