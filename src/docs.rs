@@ -6,6 +6,9 @@ pub mod guide {}
 #[doc = include_str!("../docs/rules.md")]
 pub mod rules {}
 
+#[doc = include_str!("../docs/behaviours.md")]
+pub mod behaviours {}
+
 #[doc = include_str!("../docs/tree.md")]
 pub mod tree {}
 

@@ -2,6 +2,7 @@
 //! [guide]: docs::guide
 //! [tree]: docs::tree
 //! [limits]: docs::limits
+//! [behaviours]: docs::behaviours
 //! [rationale]: docs::rationale
 //!
 #![doc = include_str!("../README.md")]
