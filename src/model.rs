@@ -50,7 +50,7 @@ impl Owner {
     /// Leaves, and tends what is left.
     #[must_use]
     pub fn leave(self) -> Self {
-        self.0.abandon();
+        let _ = self.0.abandon();
         assert!(self.0.release_scope(), "there is something to be run");
         self
     }
@@ -78,7 +78,7 @@ impl Owner {
     }
 
     pub fn drop_early(self) {
-        self.0.abandon();
+        let _ = self.0.abandon();
         let _ = self.0.release_scope();
     }
 }

@@ -59,6 +59,11 @@ impl Place {
 
     /// Whether a shield is active in what is polled here.
     pub(crate) fn shielding(&self) -> Option<Shielding> {
+        let Self(at) = self;
+        if at.index() != TRUNK && at.word().role().is_task() {
+            // A task without a tree has opened nothing.
+            return None;
+        }
         self.0.shielding(Part::Whole, time::overdue())
     }
 

@@ -446,7 +446,8 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         if this.body.is_none() && this.forks.is_none() && this.start.is_none() {
             return;
         }
-        let keeps_forks = this.run.culled || this.run.node().may_have_shields();
+        let keeps_forks =
+            this.forks.is_some() && (this.run.culled || this.run.node().may_have_shields());
         let (start, mut forks) = (this.start.take(), this.forks.take());
         let kept = if keeps_forks { forks.take() } else { None };
         let (_, dropped) = stack::within(&mut this.run.place, || {
@@ -477,10 +478,8 @@ impl<'env, B, F: Future> ScopeFuture<'env, B, F> {
         let settled = panics::catch(|| {
             let node = self.node();
             // Dropped elsewhere: somebody above may have stayed for the sake of a shield that goes now.
-            let is_carried = node.may_have_shields()
-                && !stack::is_in_place(node)
-                && !stack::is_within_parent_of(node);
-            node.abandon();
+            let is_carried =
+                node.abandon() && !stack::is_in_place(node) && !stack::is_within_parent_of(node);
             let this = self.as_mut().project();
             let outcome = this.run.outcome.take();
             // SAFETY: as in `look`.

@@ -142,7 +142,9 @@ impl NodeRef {
     ///
     /// The cause is written down here in any case, so that whoever is dropped further in finds it one
     /// step up.
-    pub(crate) fn abandon(&self) {
+    ///
+    /// Returns whether there may be shields in the tree.
+    pub(crate) fn abandon(&self) -> bool {
         let reason = self.reason().unwrap_or_else(|| Reason::at(Kind::Abandoned, self.site()));
         let tree = self.tree();
         let mut aftermath = Aftermath::default();
@@ -155,9 +157,11 @@ impl NodeRef {
         let before = self.slot().abandon();
         state.unshieldings = state.unshieldings.wrapping_add(1);
         aftermath.spread_from(tree, &mut state, self.index(), before);
+        let may_have_shields = state.shields > 0;
         drop(state);
         aftermath.run();
         drop(reason);
+        may_have_shields
     }
 
     /// Sets this scope's own deadline; `None` lifts it. Scopes below that hold a deadline of their own
