@@ -18,8 +18,8 @@ use tokio::time::sleep;
 use umbel::{Kind, Scope, TimeoutError, checkpoint, scope};
 use world::{At, Door, Said, World, count_reports};
 
-const ALL: &[Setting] = &[Setting::Alone, Setting::Nested, Setting::Grafted, Setting::Spawned];
-const IN_SCOPES: &[Setting] = &[Setting::Nested, Setting::Grafted, Setting::Spawned];
+const ALL: &[Setting] = &[Setting::Alone, Setting::Nested, Setting::Spawned];
+const IN_SCOPES: &[Setting] = &[Setting::Nested, Setting::Spawned];
 
 /// Orphans are the process's: one operation at a time.
 static TURN: Mutex<()> = Mutex::new(());

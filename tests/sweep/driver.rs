@@ -18,7 +18,7 @@ use tokio::task::LocalSet;
 use tokio::time::advance;
 use umbel::{CancelScope, Drain, Kind, Scope, drain, orphans, scope};
 
-use super::common::{Driven, catch, drive, secs};
+use super::common::{Driven, drive, secs};
 use super::world::{At, Door, PLACES, REPORTED, Said, State, World, words};
 
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -36,7 +36,7 @@ pub enum Event {
     DropAll,
 }
 
-const EVENTS: [Event; 12] = [
+const EVENTS: [Event; 11] = [
     Event::Open(Door::Other),
     Event::Open(Door::DropOp),
     Event::Cancel(At::Own),
@@ -48,7 +48,6 @@ const EVENTS: [Event; 12] = [
     Event::Open(Door::DropAround),
     Event::Open(Door::Panic),
     Event::DropAll,
-    Event::Stop(At::Outer),
 ];
 
 /// Where the operation is awaited.
@@ -58,9 +57,7 @@ pub enum Setting {
     Alone,
     /// In a scope in a scope.
     Nested,
-    /// The same, and their handles are there before the first poll.
-    Grafted,
-    /// In a scope in a child of a scope.
+    /// In a scope in a child of a scope; and the handles are there before the first poll.
     Spawned,
 }
 
@@ -110,12 +107,13 @@ impl Seen {
 /// Two events at most, each with its position.
 type Plan<'a> = &'a [(usize, Event)];
 
-/// How a run went.
-enum Went {
-    /// To its end, with so many positions, and so many polls of the whole.
-    Through { positions: usize, polls: usize },
-    /// An event of the plan had nothing to act on.
-    Idle,
+/// What was found in a run.
+#[derive(Default)]
+struct Found {
+    /// At which positions which events have something to act on.
+    chances: Vec<(usize, Event)>,
+    /// How often the whole was polled.
+    polls: usize,
 }
 
 /// Counts the runs of one operation.
@@ -144,51 +142,38 @@ struct Sweep<'a> {
 
 impl Sweep<'_> {
     fn run(mut self) -> usize {
-        let Went::Through { positions, polls } = self.once(&[]) else { return 0 };
-        self.budget = polls;
-        let mut runs = 1;
-        for first in EVENTS {
-            for at in 0..positions {
-                runs += self.pairs((at, first));
-            }
-        }
-        runs
+        let quiet = self.once(&[]);
+        self.budget = quiet.polls;
+        1 + quiet.chances.iter().map(|first| self.pairs(*first)).sum::<usize>()
     }
 
-    /// One event, and then every other at every position from there on.
+    /// One event alone, and then with every other that is possible after it.
     fn pairs(&self, first: (usize, Event)) -> usize {
-        let Went::Through { positions, .. } = self.once(&[first]) else { return 0 };
-        let mut runs = 1;
-        for second in EVENTS {
-            for at in first.0..positions {
-                runs += usize::from(matches!(self.once(&[first, (at, second)]), Went::Through { .. }));
-            }
-        }
-        runs
+        let chances = self.once(&[first]).chances;
+        let later = chances.into_iter().filter(|(at, _)| *at >= first.0);
+        1 + later.map(|second| self.once(&[first, second])).count()
     }
 
-    fn once(&self, plan: Plan<'_>) -> Went {
+    fn once(&self, plan: Plan<'_>) -> Found {
         let world = World::new(self.case.has_shields);
         let reported = REPORTED.load(Ordering::SeqCst);
         let mut one = Run::new(self, &world, plan);
-        let went = match self.case.make {
+        match self.case.make {
             Make::Shared(_) => self.runtime.block_on(one.go()),
             Make::Local(_) => LocalSet::new().block_on(&self.runtime, one.go()),
-        };
-        let trace = std::mem::take(&mut one.trace);
+        }
+        let (trace, found) = (std::mem::take(&mut one.trace), std::mem::take(&mut one.found));
         let tasks = self.runtime.metrics().num_alive_tasks();
         drop(one);
         let mut faults = std::mem::take(&mut world.state().faults);
-        if matches!(went, Went::Through { .. }) {
-            faults.extend(self.judge(&world, plan));
-        }
+        faults.extend(self.judge(&world, plan));
         let reported = REPORTED.load(Ordering::SeqCst) - reported;
         faults.extend(leftovers(&world, tasks, reported));
         if !faults.is_empty() {
             let (name, setting, plan) = (self.case.name, self.setting, Told(plan));
             panic!("{name}, {setting:?}: {plan} of {trace}:\n  {}", faults.join("\n  "));
         }
-        went
+        found
     }
 
     /// What must be true of a run that has come to its end, from the events alone.
@@ -284,13 +269,13 @@ struct Run<'a> {
     whole: Option<Driven<LocalBoxed<()>>>,
     drain: Option<Driven<Drain>>,
     is_woken: bool,
-    polls: usize,
     panics_seen: usize,
     /// The steps, in letters; a position is a place in it.
     trace: String,
     budget: usize,
     seen: Seen,
-    applied: usize,
+    found: Found,
+    moves: usize,
 }
 
 /// In so many seconds everything has ended that ends at all.
@@ -305,22 +290,23 @@ impl<'a> Run<'a> {
             whole: Some(drive(whole(sweep.case, sweep.setting, world))),
             drain: None,
             is_woken: true,
-            polls: 0,
             panics_seen: 0,
             trace: String::new(),
             budget: sweep.budget,
             seen: Seen::default(),
-            applied: 0,
+            found: Found::default(),
+            moves: 0,
         }
     }
 
-    async fn go(&mut self) -> Went {
+    async fn go(&mut self) {
         loop {
-            let Some(events) = self.apply_planned() else { return self.clear_up().await };
+            let events = self.apply_planned();
             self.take_wakes();
             if self.is_done() {
                 break;
             }
+            self.note_chances(events);
             match self.trace.chars().last() {
                 // Children get their turn after every poll, and before time passes.
                 Some('P') => self.let_others_run('S').await,
@@ -334,29 +320,33 @@ impl<'a> Run<'a> {
             self.look();
             if self.trace.len() > 4 * PATIENCE {
                 self.world.fault("it does not end (I32)");
-                return self.clear_up().await;
+                return;
             }
-        }
-        if self.applied < self.plan.len() {
-            return self.clear_up().await;
         }
         rest().await;
         self.look();
         self.close_accounts();
-        Went::Through { positions: self.trace.len(), polls: self.polls }
     }
 
-    /// The events of this position: how many, or nothing if one has come too late.
-    fn apply_planned(&mut self) -> Option<usize> {
+    /// The events of this position: how many.
+    fn apply_planned(&mut self) -> usize {
         let plan = self.plan.iter().filter(|(at, _)| *at == self.trace.len());
         let events: Vec<_> = plan.map(|(_, event)| *event).collect();
-        for event in &events {
-            if !self.apply(*event) {
-                return None;
-            }
-            self.applied += 1;
+        events.iter().for_each(|event| self.apply(*event));
+        events.len()
+    }
+
+    /// What could be done here. Where nothing has moved since the last position nothing new could be.
+    fn note_chances(&mut self, events: usize) {
+        let moves = self.world.moves();
+        let is_same = self.trace.ends_with('S') && moves == self.moves && events == 0;
+        self.moves = moves;
+        if self.plan.len() < 2 && !is_same {
+            let here = self.trace.len();
+            let possible = EVENTS.into_iter().filter(|event| self.is_possible(*event));
+            let possible: Vec<_> = possible.map(|event| (here, event)).collect();
+            self.found.chances.extend(possible);
         }
-        Some(events.len())
     }
 
     async fn let_others_run(&mut self, step: char) {
@@ -381,7 +371,7 @@ impl<'a> Run<'a> {
         if self.whole.is_none() {
             return self.poll_drain();
         }
-        self.polls += 1;
+        self.found.polls += 1;
         let Some(whole) = &mut self.whole else { return };
         match caught(|| whole.poll()) {
             Ok(Poll::Pending) => return,
@@ -418,43 +408,45 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Does something from outside. Returns whether there was anything to do it to.
-    fn apply(&mut self, event: Event) -> bool {
-        let happens = match event {
+    /// Whether there is anything that an event could be done to.
+    fn is_possible(&self, event: Event) -> bool {
+        match event {
+            Event::Open(door) => self.may_open(door),
+            Event::Cancel(at) | Event::Stop(at) => self.living(at).is_some(),
+            Event::DropAll => self.whole.is_some(),
+        }
+    }
+
+    fn may_open(&self, door: Door) -> bool {
+        let (gate, state) = (self.world.door(door), self.world.state());
+        let around = &state.spots[At::Around as usize];
+        !gate.is_open()
+            && match door {
+                Door::DropOp => !state.is_over,
+                Door::DropAround => around.handle.is_some() && around.ending.is_none(),
+                Door::Other | Door::Panic => gate.is_awaited(),
+            }
+    }
+
+    /// Does something from outside.
+    fn apply(&mut self, event: Event) {
+        match event {
             Event::Open(door) => self.open(door),
             Event::Cancel(at) => self.cancel(at),
             Event::Stop(at) => self.stop(at),
-            Event::DropAll => self.whole.is_some() && {
+            Event::DropAll => {
                 self.world.state().is_dropped = true;
                 self.leave();
-                true
-            },
-        };
-        if happens && !self.world.state().is_over {
+            }
+        }
+        if !self.world.state().is_over {
             self.seen.events.push(event);
         }
-        happens
     }
 
-    fn open(&self, door: Door) -> bool {
-        let state = self.world.state();
-        let is_late = match door {
-            Door::DropOp => state.is_over,
-            Door::DropAround => {
-                let around = &state.spots[At::Around as usize];
-                around.handle.is_none() || around.ending.is_some() || self.whole.is_none()
-            }
-            Door::Other | Door::Panic => false,
-        };
-        drop(state);
-        let gate = self.world.door(door);
-        let drops = matches!(door, Door::DropOp | Door::DropAround);
-        if is_late || gate.is_open() || !(drops || gate.is_awaited()) {
-            return false;
-        }
-        self.world.state().is_dropped |= drops;
-        gate.open();
-        true
+    fn open(&self, door: Door) {
+        self.world.state().is_dropped |= matches!(door, Door::DropOp | Door::DropAround);
+        self.world.door(door).open();
     }
 
     /// The handle of a scope that has not ended.
@@ -462,24 +454,22 @@ impl<'a> Run<'a> {
         self.world.handle(at).filter(|handle| !handle.is_finished())
     }
 
-    fn cancel(&self, at: At) -> bool {
-        let Some(handle) = self.living(at) else { return false };
+    fn cancel(&self, at: At) {
+        let Some(handle) = self.living(at) else { return };
         handle.cancel();
         let mut state = self.world.state();
         let spot = &mut state.spots[at as usize];
         spot.requests += 1;
         spot.was_cut |= !spot.is_over;
-        true
     }
 
-    fn stop(&self, at: At) -> bool {
-        let Some(handle) = self.living(at) else { return false };
+    fn stop(&self, at: At) {
+        let Some(handle) = self.living(at) else { return };
         let is_hard = handle.is_cancelled();
         drop(handle.stop(secs(2)));
         let mut state = self.world.state();
         let spot = &mut state.spots[at as usize];
         *(if is_hard { &mut spot.requests } else { &mut spot.soft }) += 1;
-        true
     }
 
     /// After every step: R8, I24.
@@ -502,26 +492,9 @@ impl<'a> Run<'a> {
         if panics != self.panics_seen {
             self.world.fault(format!("{panics} panics, heard {} times (I22)", self.panics_seen));
         }
-        if self.budget > 0 && self.polls > allowed {
-            self.world.fault(format!("polled {} times, and not {allowed} (I6)", self.polls));
+        if self.budget > 0 && self.found.polls > allowed {
+            self.world.fault(format!("polled {} times, and not {allowed} (I6)", self.found.polls));
         }
-    }
-
-    /// Gives up a run, and leaves nothing behind.
-    async fn clear_up(&mut self) -> Went {
-        self.world.state().is_dropped = true;
-        self.whole = None;
-        self.drain = None;
-        for _ in 0..PATIENCE {
-            rest().await;
-            if orphans() == 0 && self.world.holders() <= 2 {
-                break;
-            }
-            advance(secs(1)).await;
-        }
-        let _ = catch(drain()).await;
-        rest().await;
-        Went::Idle
     }
 }
 
@@ -544,11 +517,8 @@ fn whole(case: &Case, setting: Setting, world: &World) -> LocalBoxed<()> {
         (Make::Shared(make), Setting::Nested) => Box::pin(outermost(world.clone(), async move {
             around(&world, case, |s| make(world.clone(), Some(s)), false).await;
         })),
-        (Make::Shared(make), Setting::Grafted) => Box::pin(grafted(world.clone(), async move {
-            around(&world, case, |s| make(world.clone(), Some(s)), true).await;
-        })),
         (Make::Shared(make), Setting::Spawned) => Box::pin(spawning(world.clone(), async move {
-            around(&world, case, |s| make(world.clone(), Some(s)), false).await;
+            around(&world, case, |s| make(world.clone(), Some(s)), true).await;
         })),
         (Make::Local(make), _) => Box::pin(outermost(world.clone(), async move {
             around(&world, case, |_| make(world.clone()), false).await;
@@ -599,25 +569,15 @@ async fn outermost(world: World, inner: impl Future<Output = ()>) {
     let _ = world.returned(At::Outer, scope).await;
 }
 
-async fn grafted(world: World, inner: impl Future<Output = ()>) {
+/// The outermost scope, and a child of it that does the rest.
+async fn spawning(world: World, inner: impl Future<Output = ()> + Send + 'static) {
     let inner = world.watch(At::Outer, inner);
-    let (scope, handle) = scope(async |_: Scope<'static>| {
-        inner.await;
+    let (scope, handle) = scope(async |s: Scope<'static>| {
+        let child = s.spawn(inner);
+        let _ = child.await;
         world.over(At::Outer);
     })
     .with_handle();
     world.note(At::Outer, handle);
-    let _ = world.returned(At::Outer, scope).await;
-}
-
-/// The outermost scope, and a child of it that does the rest.
-async fn spawning(world: World, inner: impl Future<Output = ()> + Send + 'static) {
-    let inner = world.watch(At::Outer, inner);
-    let scope = scope(async |s: Scope<'static>| {
-        world.note(At::Outer, s.handle());
-        let child = s.spawn(inner);
-        let _ = child.await;
-        world.over(At::Outer);
-    });
     let _ = world.returned(At::Outer, scope).await;
 }

@@ -104,6 +104,8 @@ struct Shared {
     state: Mutex<State>,
     doors: [Gate; 4],
     values: AtomicUsize,
+    /// Polls, beginnings and ends of what is watched.
+    moves: AtomicUsize,
     /// A shield may keep cancelled bodies going.
     has_shields: bool,
 }
@@ -126,6 +128,7 @@ impl World {
             state: Mutex::default(),
             doors: Default::default(),
             values: AtomicUsize::new(0),
+            moves: AtomicUsize::new(0),
             has_shields,
         }))
     }
@@ -149,6 +152,15 @@ impl World {
 
     pub fn values(&self) -> usize {
         self.0.values.load(Ordering::SeqCst)
+    }
+
+    /// How much has happened.
+    pub fn moves(&self) -> usize {
+        self.0.moves.load(Ordering::SeqCst)
+    }
+
+    fn moved(&self) {
+        self.0.moves.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Has the run address a scope.
@@ -379,6 +391,7 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
+        this.world.moved();
         let Some(inner) = &mut this.inner else {
             this.world.fault(format!("a future of {:?} was polled after its end (I16)", this.at));
             return Poll::Pending;
@@ -397,6 +410,7 @@ impl<F: Future> Future for Watched<F> {
 impl<F> Drop for Watched<F> {
     fn drop(&mut self) {
         self.inner = None;
+        self.world.moved();
         self.world.state().spots[self.at as usize].live -= 1;
     }
 }
