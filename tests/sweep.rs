@@ -8,15 +8,23 @@ mod driver;
 #[path = "sweep/world.rs"]
 mod world;
 
-use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use common::secs;
 use driver::{Boxed, Case, Event, Make, Seen, Setting, sweep};
-use tokio::task::yield_now;
-use tokio::time::sleep;
-use umbel::{Kind, Scope, TimeoutError, checkpoint, scope};
-use world::{At, Door, Said, World, count_reports};
+use futures_util::future::{Either, select};
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, yield_now};
+use tokio::time::{Instant, sleep};
+use umbel::{
+    CancelScope, Child, Kind, Ready, Scope, StartError, TimeoutError, TryScope,
+    checkpoint, drain, local_scope, orphans, race, scope, shield, shield_unbounded, stopping,
+    timeout, try_scope,
+};
+use world::{At, Mishap, Said, World, count_reports};
 
 const ALL: &[Setting] = &[Setting::Alone, Setting::Nested, Setting::Spawned];
 const IN_SCOPES: &[Setting] = &[Setting::Nested, Setting::Spawned];
@@ -30,7 +38,7 @@ fn run(case: &Case) {
     sweep(case);
 }
 
-/// An operation of which nothing special is known.
+/// An operation that gives a value, or is cancelled by name.
 const fn case(name: &'static str, make: fn(World, Option<Scope<'static>>) -> Boxed<Said>) -> Case {
     Case {
         name,
@@ -40,19 +48,26 @@ const fn case(name: &'static str, make: fn(World, Option<Scope<'static>>) -> Box
         after: None,
         has_shields: false,
         own_requests: 0,
-        allows: |_, _| true,
+        allows: is_asked,
+        has_threads: false,
         floor: 1,
     }
 }
 
-/// A scope whose body may be cancelled by name: it gives a value, or says who was asked.
-fn own_is_asked(said: &Said, seen: &Seen) -> bool {
+/// It says that it was cancelled only if somebody has asked.
+fn is_asked(said: &Said, seen: &Seen) -> bool {
     match said {
         Said::Value => true,
-        Said::Cancelled(Kind::Explicit) => seen.has(Event::Cancel(At::Own)),
+        Said::Cancelled(Kind::Explicit) => {
+            seen.has(Event::Cancel(At::Own)) || seen.has(Event::Cancel(At::Child))
+        }
         Said::Cancelled(Kind::Stopped) => seen.has(Event::Stop(At::Own)),
         _ => false,
     }
+}
+
+fn is_value(said: &Said, _: &Seen) -> bool {
+    matches!(said, Said::Value)
 }
 
 /// The scope of the operation, noted and looked at.
@@ -66,28 +81,821 @@ async fn own<F: Future>(world: &World, body: impl FnOnce(World, Scope<'static>) 
     Said::of(world.returned(At::Own, work).await)
 }
 
-/// A scope that has all sorts of children, one that panics if asked among them.
+/// A future that waits for the other side and gives a value.
+fn waiting(world: &World, at: At) -> impl Future<Output = world::Value> + Send + use<> {
+    let inside = world.clone();
+    world.watch(at, async move {
+        inside.wait().await;
+        inside.value()
+    })
+}
+
+/// A future that panics when it is asked to, and else never ends.
+fn panicking(world: &World, at: At) -> impl Future<Output = ()> + Send + use<> {
+    let inside = world.clone();
+    world.watch(at, async move { inside.wait_for_panic().await })
+}
+
+fn of(s: Option<Scope<'static>>) -> Scope<'static> {
+    s.expect("in a scope")
+}
+
+// Scopes.
+
+/// All sorts of children, one that panics if asked among them.
 #[test]
 fn scopes() {
+    run(&case("scope", |world, _| {
+        Box::pin(async move {
+            own(&world, async |w: World, s: Scope<'static>| {
+                let child = s.spawn(waiting(&w, At::Own));
+                w.note_child(&child);
+                s.fork(w.watch(At::Own, sleep(secs(1))));
+                s.service(w.endless(At::Own));
+                s.service(panicking(&w, At::Own));
+                let _ = child.await;
+                w.value()
+            })
+            .await
+        })
+    }));
+}
+
+/// A body that returns before its children do, one of which has a scope with a child.
+#[test]
+fn scopes_that_wait_for_children() {
+    run(&case("scope, early return", |world, _| {
+        Box::pin(async move {
+            own(&world, async |w: World, s: Scope<'static>| {
+                let inside = w.clone();
+                let deep = scope(async move |s: Scope<'static>| {
+                    s.spawn(waiting(&inside, At::Own));
+                    s.service(panicking(&inside, At::Own));
+                    inside.wait().await;
+                });
+                let child = s.spawn(w.watch(At::Own, deep));
+                w.note_child(&child);
+                s.fork(waiting(&w, At::Own));
+                w.value()
+            })
+            .await
+        })
+    }));
+}
+
+/// A bound: one at a time, whatever happens to those that wait.
+#[test]
+fn bounded_scopes() {
+    run(&case("scope, max_children", |world, _| {
+        Box::pin(async move {
+            let running = Arc::new(AtomicUsize::new(0));
+            let inside = world.clone();
+            let work = scope(async move |s: Scope<'static>| {
+                inside.note(At::Own, s.handle());
+                for _ in 0..2 {
+                    s.spawn(inside.watch(At::Own, one_at_a_time(&inside, &running)));
+                }
+                let last = s.fork(inside.watch(At::Own, one_at_a_time(&inside, &running)));
+                inside.note_child(&last);
+                s.spawn(inside.watch(At::Own, one_at_a_time(&inside, &running)));
+                let _ = last.await;
+                inside.over(At::Own);
+            });
+            Said::of(world.returned(At::Own, work.max_children(1)).await)
+        })
+    }));
+}
+
+/// One that must not run beside another.
+fn one_at_a_time(
+    world: &World,
+    running: &Arc<AtomicUsize>,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (world, running) = (world.clone(), Arc::clone(running));
+    async move {
+        if running.fetch_add(1, Ordering::SeqCst) > 0 {
+            world.fault("two run where one may");
+        }
+        let _left = Left(running);
+        sleep(secs(1)).await;
+    }
+}
+
+struct Left(Arc<AtomicUsize>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Finalizers: each once, to its end, before the scope returns; or before the one around it does.
+#[test]
+fn finalizers() {
+    run(&Case { has_shields: true, ..case("scope with finalizers", |world, _| {
+        Box::pin(async move {
+            own(&world, async |w: World, s: Scope<'static>| {
+                s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+                s.defer_unbounded(w.finalizer(At::Own, yield_now()));
+                // Cut by its limit.
+                s.defer(secs(1), w.at_risk(w.endless(At::Own)));
+                let (inside, later) = (w.clone(), s.clone());
+                let child = s.spawn(w.watch(At::Own, async move {
+                    inside.wait().await;
+                    later.defer(secs(9), inside.finalizer(At::Own, yield_now()));
+                }));
+                w.note_child(&child);
+                let _ = child.await;
+                w.value()
+            })
+            .await
+        })
+    })});
+}
+
+/// A finalizer that panics, and those that run all the same.
+#[test]
+fn finalizers_that_panic() {
+    run(&Case { has_shields: true, ..case("finalizers that panic", |world, _| {
+        Box::pin(async move {
+            own(&world, async |w: World, s: Scope<'static>| {
+                s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+                let last = w.clone();
+                s.defer(secs(2), w.at_risk(async move { last.wait_for_panic().await }));
+                w.wait().await;
+            })
+            .await
+        })
+    })});
+}
+
+/// The requests that are softened: with a grace, a cancel is a stop first.
+#[test]
+fn scopes_with_a_grace_and_a_deadline() {
     run(&Case {
-        allows: own_is_asked,
-        ..case("scope", |world, _| {
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Value | Said::Cancelled(_)),
+        // A body that ends within the grace of a cancel has ended.
+        has_shields: true,
+        ..case("scope, grace, deadline", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    let child = s.spawn(waiting(&inside, At::Own));
+                    inside.note_child(&child);
+                    select(stopping(), child).await;
+                    sleep(secs(1)).await;
+                    inside.over(At::Own);
+                });
+                let work = work.grace(secs(1)).timeout(secs(2));
+                Said::of(world.returned(At::Own, work).await)
+            })
+        })
+    });
+}
+
+// Errors.
+
+/// How a `try_scope` ended.
+fn said_of<T>(world: &World, outcome: Result<T, Mishap>) -> Said {
+    match outcome {
+        Ok(_) => Said::Value,
+        Err(Mishap::Cancelled(kind)) => {
+            if world.state().errors > 0 {
+                world.fault("a cancellation has beaten an error (R14)");
+            }
+            Said::Cancelled(kind)
+        }
+        Err(mishap) => {
+            mishap.returned();
+            Said::Failed
+        }
+    }
+}
+
+/// The body of a `try_scope` in which a child fails, and a fork after it was asked to stop.
+async fn failing(w: World, s: TryScope<'static, Mishap>) -> Result<world::Value, Mishap> {
+    w.note(At::Own, s.handle());
+    let inside = w.clone();
+    let child = s.spawn(w.watch(At::Own, async move {
+        inside.wait().await;
+        Err::<(), _>(inside.error())
+    }));
+    w.note_child(&child);
+    let inside = w.clone();
+    s.fork(w.watch(At::Own, async move {
+        let cleaned = shield(secs(9), inside.section(sleep(secs(2)))).await;
+        cleaned.map_err(|_| inside.error()).and(Err::<(), _>(inside.error()))
+    }));
+    let panics = panicking(&w, At::Own);
+    s.service(async move {
+        panics.await;
+        Ok(())
+    });
+    if child.await.is_err() {
+        // Whoever is cancelled himself is told nothing: the child alone was.
+        if s.is_cancelled() {
+            w.fault("a body was told of a child although it is cancelled (R14)");
+        }
+        return Err(w.error());
+    }
+    w.over(At::Own);
+    Ok(w.value())
+}
+
+#[test]
+fn try_scopes() {
+    run(&Case {
+        has_shields: true,
+        own_requests: 3,
+        allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
+        ..case("try_scope", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = try_scope(|s| inside.watch(At::Own, failing(inside.clone(), s)));
+                let outcome = world.ending(At::Own, work, Mishap::kind).await;
+                said_of(&world, outcome)
+            })
+        })
+    });
+}
+
+/// A finalizer fails too, and all errors are returned.
+#[test]
+fn collected_errors() {
+    run(&Case {
+        has_shields: true,
+        own_requests: 4,
+        allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
+        ..case("collect_errors", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = try_scope(|s: TryScope<'static, Mishap>| {
+                    let last = inside.clone();
+                    s.defer(secs(9), inside.finalizer(At::Own, async move {
+                        sleep(secs(1)).await;
+                        Err(last.error())
+                    }));
+                    inside.watch(At::Own, failing(inside.clone(), s))
+                });
+                let work = work.collect_errors();
+                let outcome = world.ending(At::Own, work, |_| Kind::ChildFailed).await;
+                let Err(errors) = outcome else { return Said::Value };
+                errors.iter().for_each(Mishap::returned);
+                Said::Failed
+            })
+        })
+    });
+}
+
+// Sections.
+
+#[test]
+fn shields() {
+    run(&Case {
+        has_shields: true,
+        ..case("shield", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let child = s.spawn(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(2))))));
+                    w.note_child(&child);
+                    s.fork(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(1))))));
+                    if shield(secs(9), w.section(sleep(secs(1)))).await.is_err() {
+                        w.fault("a shield has elapsed before its limit");
+                    }
+                    w.wait().await;
+                })
+                .await
+            })
+        })
+    });
+}
+
+/// What is opened in a shield is not cancelled from above.
+#[test]
+fn unbounded_shields() {
+    run(&Case {
+        has_shields: true,
+        ..case("shield_unbounded", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, _: Scope<'static>| {
+                    let inside = w.clone();
+                    let work: Boxed<_> = Box::pin(scope(async move |s: Scope<'static>| {
+                        let section = inside.section(sleep(secs(2)));
+                        let _ = s.spawn(inside.watch(At::Own, section)).await;
+                        s.fork(inside.watch(At::Own, inside.section(sleep(secs(1)))));
+                    }));
+                    if shield_unbounded(w.section(work)).await.is_err() {
+                        w.fault("a scope in a shield was cancelled");
+                    }
+                    w.wait().await;
+                })
+                .await
+            })
+        })
+    });
+}
+
+/// A shield that its limit cuts, with a child in it.
+#[test]
+fn shields_that_elapse() {
+    run(&Case {
+        has_shields: true,
+        settings: ALL,
+        allows: |said, _| matches!(said, Said::Elapsed | Said::Value),
+        ..case("shield, elapsed", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work: Boxed<_> = Box::pin(scope(async move |s: Scope<'static>| {
+                    s.spawn(inside.endless(At::Own));
+                    inside.wait().await;
+                }));
+                let section = shield(secs(2), work);
+                match world.ending(At::Own, section, |_| Kind::Deadline).await {
+                    Ok(_) => pending().await,
+                    Err(_) => Said::Elapsed,
+                }
+            })
+        })
+    });
+}
+
+#[test]
+fn timeouts() {
+    run(&Case {
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Value | Said::Elapsed),
+        ..case("timeout", |world, _| {
+            Box::pin(async move {
+                let begin = Instant::now();
+                let inside = world.clone();
+                let work = timeout(secs(2), world.watch(At::Own, async move {
+                    let deep = scope(async |s: Scope<'static>| s.spawn(waiting(&inside, At::Own)));
+                    deep.await.expect("nobody cancels it").await
+                }));
+                let outcome = world.ending(At::Own, work, |_| Kind::Deadline).await;
+                let is_late = begin.elapsed() >= secs(2);
+                match outcome {
+                    Ok(_) => Said::Value,
+                    Err(TimeoutError::Elapsed(_)) if is_late => Said::Elapsed,
+                    Err(_) => Said::Nothing,
+                }
+            })
+        })
+    });
+}
+
+#[test]
+fn checkpoints() {
+    run(&Case {
+        allows: is_value,
+        ..case("checkpoint", |world, _| {
+            Box::pin(async move {
+                for _ in 0..3 {
+                    checkpoint().await;
+                    if umbel::check().is_err() {
+                        world.fault("past a checkpoint of a cancelled scope (R9)");
+                    }
+                }
+                Said::Value
+            })
+        })
+    });
+}
+
+// Whoever waits for another scope.
+
+/// A scope beside the operation, in a child of the scope around it.
+fn beside(world: &World, s: &Scope<'static>) -> CancelScope {
+    let inside = world.clone();
+    let (work, handle) = scope(async move |s: Scope<'static>| {
+        let child = s.spawn(waiting(&inside, At::Own));
+        inside.note_child(&child);
+        let _ = child.await;
+        inside.over(At::Own);
+    })
+    .with_handle();
+    world.note(At::Own, handle.clone());
+    let inside = world.clone();
+    drop(s.spawn(world.watch(At::Around, async move {
+        let _ = inside.returned(At::Own, work).await;
+    })));
+    handle
+}
+
+fn is_its_end(said: &Said, seen: &Seen) -> bool {
+    matches!(said, Said::Nothing) || is_asked(said, seen)
+}
+
+fn reason(reason: Option<umbel::Reason>) -> Said {
+    reason.map_or(Said::Nothing, |reason| Said::Cancelled(reason.kind()))
+}
+
+#[test]
+fn waiting_for_a_cancellation() {
+    run(&Case {
+        settings: IN_SCOPES,
+        allows: is_its_end,
+        ..case("cancelled", |world, s| {
+            Box::pin(async move { reason(beside(&world, &of(s)).cancelled().await) })
+        })
+    });
+}
+
+/// Of the scope itself: whoever is cancelled does not go on.
+#[test]
+fn waiting_for_the_own_cancellation() {
+    run(&Case {
+        allows: is_asked,
+        ..case("cancelled, stopping", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let (inside, asked) = (w.clone(), s.handle());
+                    let child = s.spawn(w.watch(At::Own, async move {
+                        let waits = pin!(inside.wait());
+                        if let Either::Left((reason, _)) = select(stopping(), waits).await {
+                            if reason.is_none() || !asked.is_stopping() {
+                                inside.fault("stopping has returned without a cause (R17)");
+                            }
+                        }
+                    }));
+                    w.note_child(&child);
+                    let waits = pin!(child);
+                    if let Either::Left(_) = select(umbel::cancelled(), waits).await {
+                        w.fault("a cancelled body goes on (R2)");
+                    }
+                })
+                .await
+            })
+        })
+    });
+}
+
+#[test]
+fn waiting_for_a_stop() {
+    run(&Case {
+        settings: IN_SCOPES,
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Nothing | Said::Cancelled(_)),
+        ..case("stop().await", |world, s| {
+            Box::pin(async move {
+                let handle = beside(&world, &of(s));
+                let said = reason(handle.stop(secs(1)).await);
+                if !handle.is_finished() {
+                    world.fault("Stopped has returned before the end (R17)");
+                }
+                said
+            })
+        })
+    });
+}
+
+#[test]
+fn waiting_for_a_stop_to_be_asked_for() {
+    run(&Case {
+        settings: IN_SCOPES,
+        allows: |said, seen| {
+            matches!(said, Said::Cancelled(Kind::Stopped)) && seen.has(Event::Stop(At::Around))
+                || is_its_end(said, seen)
+        },
+        ..case("stopping", |world, s| {
+            Box::pin(async move { reason(beside(&world, &of(s)).stopping().await) })
+        })
+    });
+}
+
+// Children.
+
+#[test]
+fn spawned_children() {
+    run(&Case {
+        settings: IN_SCOPES,
+        ..case("Child::await, spawned", |world, s| {
+            Box::pin(async move {
+                let (s, inside) = (of(s), world.clone());
+                s.service(panicking(&world, At::Around));
+                let child = s.spawn(world.watch(At::Around, async move {
+                    own(&inside, async |w: World, _| w.wait().await).await;
+                    inside.value()
+                }));
+                world.note_child(&child);
+                Said::of(child.await)
+            })
+        })
+    });
+}
+
+#[test]
+fn forked_children() {
+    run(&Case {
+        settings: IN_SCOPES,
+        ..case("Child::await, forked", |world, s| {
+            Box::pin(async move {
+                let (s, inside) = (of(s), world.clone());
+                s.fork(panicking(&world, At::Around));
+                s.fork(world.watch(At::Around, sleep(secs(1))));
+                let child = s.fork(world.watch(At::Around, async move {
+                    own(&inside, async |w: World, _| w.wait().await).await;
+                    inside.value()
+                }));
+                world.note_child(&child);
+                let said = Said::of(child.await);
+                world.finish_panicking();
+                said
+            })
+        })
+    });
+}
+
+/// A child's handle that was carried out of its scope, and a scope that belongs to nobody.
+#[test]
+fn children_of_others() {
+    run(&Case {
+        allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
+        ..case("Child::await, elsewhere", |world, _| {
+            Box::pin(async move {
+                world.state().is_elsewhere = true;
+                let (give, take) = oneshot::channel();
+                let inside = world.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    let child = s.spawn(waiting(&inside, At::Own));
+                    inside.note_child(&child);
+                    let _ = give.send(child);
+                    inside.wait().await;
+                    inside.over(At::Own);
+                });
+                let inside = world.clone();
+                let task = tokio::spawn(async move {
+                    let _ = inside.returned(At::Own, work).await;
+                });
+                let _abort = Abort(task.abort_handle());
+                match take.await {
+                    Ok(child) => Said::of(child.await),
+                    Err(_) => Said::Nothing,
+                }
+            })
+        })
+    });
+}
+
+struct Abort(AbortHandle);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[test]
+fn starts() {
+    run(&Case {
+        own_requests: 1,
+        ..case("start", |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let inside = w.clone();
-                    let child = s.spawn(w.watch(At::Own, async move {
-                        inside.wait().await;
-                        inside.value()
-                    }));
-                    w.note_child(&child);
-                    s.fork(w.watch(At::Own, sleep(secs(1))));
-                    s.service(w.endless(At::Own));
-                    let inside = w.clone();
-                    s.service(w.watch(At::Own, async move { inside.wait_for_panic().await }));
-                    let _ = child.await;
-                    w.value()
+                    let starting = s.start(|ready: Ready<world::Value>| {
+                        let after = inside.clone();
+                        inside.watch(At::Own, async move {
+                            after.wait().await;
+                            ready.notify(after.value());
+                            sleep(secs(1)).await;
+                            after.value()
+                        })
+                    });
+                    if let Some(child) = starting.handle() {
+                        w.note(At::Child, child);
+                    }
+                    match starting.await {
+                        Ok(started) => drop(started.child.await),
+                        Err(StartError::Cancelled(_)) => {}
+                        Err(_) => w.fault("it has ended before it was ready"),
+                    }
                 })
                 .await
+            })
+        })
+    });
+}
+
+/// One that is dropped before the child is ready, and one whose child fails before it is.
+#[test]
+fn starts_that_fail() {
+    run(&Case {
+        own_requests: 3,
+        allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
+        ..case("start in a try_scope", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = try_scope(async move |s: TryScope<'static, Mishap>| {
+                    inside.note(At::Own, s.handle());
+                    let after = inside.clone();
+                    let starting = s.start(|ready: Ready<world::Value>| {
+                        inside.watch(At::Own, async move {
+                            after.wait().await;
+                            drop(ready);
+                            Err::<(), _>(after.error())
+                        })
+                    });
+                    let waits = Box::pin(sleep(secs(2)));
+                    if let Either::Right((outcome, _)) = select(waits, starting).await {
+                        let Err(mishap) = outcome else { return Ok(()) };
+                        mishap.returned();
+                    }
+                    inside.over(At::Own);
+                    Ok(())
+                });
+                let outcome = world.ending(At::Own, work, Mishap::kind).await;
+                said_of(&world, outcome)
+            })
+        })
+    });
+}
+
+// Places and results.
+
+#[test]
+fn reservations() {
+    run(&Case {
+        settings: IN_SCOPES,
+        max_children: Some(2),
+        after: Some(|world, s| Box::pin(async move { all_are_free(&world, &s).await })),
+        ..case("reserve", |world, s| {
+            Box::pin(async move {
+                let s = of(s);
+                s.spawn(waiting(&world, At::Around));
+                s.fork(world.watch(At::Around, sleep(secs(1))));
+                // Waits for a turn beside the reservation.
+                s.spawn(waiting(&world, At::Around));
+                let slot = s.reserve().await;
+                yield_now().await;
+                let child = slot.spawn(waiting(&world, At::Around));
+                world.note_child(&child);
+                let slot = s.reserve().await;
+                drop(slot.fork(world.watch(At::Around, sleep(secs(1)))));
+                Said::of(child.await)
+            })
+        })
+    });
+}
+
+/// No permit is lost: as many as there were can be had, and no more.
+async fn all_are_free(world: &World, s: &Scope<'static>) {
+    let slots = (s.reserve().await, s.reserve().await);
+    if s.try_reserve().is_ok() {
+        world.fault("there are more permits than there were");
+    }
+    drop(slots);
+}
+
+#[test]
+fn results_of_many() {
+    run(&Case {
+        allows: is_asked,
+        ..case("results.next", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let mut results = s.results();
+                    results.spawn(waiting(&w, At::Own));
+                    let value = w.value();
+                    results.fork(w.watch(At::Own, async move {
+                        sleep(secs(1)).await;
+                        value
+                    }));
+                    results.spawn(waiting(&w, At::Own));
+                    let mut count = 0;
+                    while results.next().await.is_some() {
+                        count += 1;
+                    }
+                    if count != 3 {
+                        w.fault(format!("{count} results of three children"));
+                    }
+                })
+                .await
+            })
+        })
+    });
+}
+
+#[test]
+fn races() {
+    run(&Case {
+        own_requests: 1,
+        allows: is_value,
+        ..case("race", |world, _| {
+            Box::pin(async move {
+                let candidates = (0..3).map(|n| {
+                    let w = world.clone();
+                    world.watch(At::Own, async move {
+                        match n {
+                            0 => sleep(secs(1)).await,
+                            1 => w.wait().await,
+                            _ => drop(scope(async |s| s.spawn(w.endless(At::Own)).await).await),
+                        }
+                        if n == 0 { Err(w.value()) } else { Ok(w.value()) }
+                    })
+                });
+                let race = race(candidates.collect::<Vec<_>>());
+                match world.ending(At::Own, race, |_| Kind::ChildFailed).await {
+                    Ok(_) => Said::Value,
+                    Err(_) => Said::Failed,
+                }
+            })
+        })
+    });
+}
+
+// Orphans.
+
+#[test]
+fn drains() {
+    run(&Case {
+        has_shields: true,
+        allows: is_value,
+        ..case("drain", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    let section = shield_unbounded(inside.section(sleep(secs(2))));
+                    let child = s.spawn(inside.watch(At::Own, section));
+                    inside.note_child(&child);
+                    s.defer(secs(9), inside.finalizer(At::Own, sleep(secs(1))));
+                    s.service(panicking(&inside, At::Own));
+                    pending::<()>().await;
+                });
+                // Dropped here after a second, as `select!` does it.
+                let _ = tokio::time::timeout(secs(1), work).await;
+                drain().await;
+                if orphans() > 0 {
+                    world.fault("orphans are left when all is drained (R18)");
+                }
+                Said::Value
+            })
+        })
+    });
+}
+
+// Others' tools.
+
+#[test]
+fn local_children() {
+    run(&Case {
+        settings: &[Setting::Nested],
+        make: Make::Local(|world| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = local_scope(async move |s: umbel::LocalScope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    s.fork(inside.watch(At::Own, sleep(secs(1))));
+                    s.spawn_local(panicking(&inside, At::Own)).handle();
+                    let child: Child<_> = s.spawn_local(waiting(&inside, At::Own));
+                    inside.note_child(&child);
+                    let _ = child.await;
+                    inside.finish_panicking();
+                    inside.over(At::Own);
+                });
+                Said::of(world.returned(At::Own, work).await)
+            })
+        }),
+        ..case("spawn_local", |_, _| Box::pin(async { Said::Nothing }))
+    });
+}
+
+#[cfg(feature = "cancellation-token")]
+#[test]
+fn tokens() {
+    use tokio_util::sync::CancellationToken;
+
+    run(&Case {
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Cancelled(_) | Said::Value),
+        ..case("token, link", |world, _| {
+            Box::pin(async move {
+                let (before, inside) = (CancellationToken::new(), world.clone());
+                let linked = before.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    s.link(&linked);
+                    let after = s.token();
+                    let child = s.spawn(inside.watch(At::Own, after.cancelled_owned()));
+                    inside.note_child(&child);
+                    sleep(secs(4)).await;
+                    child.cancel();
+                    inside.over(At::Own);
+                });
+                let work = world.returned(At::Own, work);
+                let cut = async {
+                    world.wait().await;
+                    before.cancel();
+                    pending::<()>().await;
+                };
+                match select(pin!(work), pin!(cut)).await {
+                    Either::Left((outcome, _)) => Said::of(outcome),
+                    Either::Right(_) => Said::Nothing,
+                }
             })
         })
     });

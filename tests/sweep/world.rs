@@ -72,7 +72,11 @@ pub struct State {
     pub is_over: bool,
     /// Somebody in there is dropped, and not only cancelled.
     pub is_dropped: bool,
+    /// The operation's scope is not below the one around it.
+    pub is_elsewhere: bool,
     pub panics: usize,
+    /// It is too late for a panic.
+    pub is_calm: bool,
     pub errors: usize,
     pub errors_returned: usize,
 }
@@ -106,8 +110,10 @@ struct Shared {
     values: AtomicUsize,
     /// Polls, beginnings and ends of what is watched.
     moves: AtomicUsize,
-    /// A shield may keep cancelled bodies going.
+    /// After a shield a cancelled body goes on to its next suspension (R11).
     has_shields: bool,
+    /// Shielded sections that have begun and not ended: they keep cancelled bodies going.
+    sections: AtomicUsize,
 }
 
 /// Errors that were reported to the hook.
@@ -130,6 +136,7 @@ impl World {
             values: AtomicUsize::new(0),
             moves: AtomicUsize::new(0),
             has_shields,
+            sections: AtomicUsize::new(0),
         }))
     }
 
@@ -201,11 +208,21 @@ impl World {
         select(self.door(Door::Other).wait(), Box::pin(sleep(secs(3)))).await;
     }
 
-    /// Waits for its panic, and for nothing else.
+    /// Waits for its panic, or until nobody wants one any more.
     pub async fn wait_for_panic(&self) {
         self.door(Door::Panic).wait().await;
-        self.state().panics += 1;
-        boom("sweep");
+        let mut state = self.state();
+        if !state.is_calm {
+            state.panics += 1;
+            drop(state);
+            boom("sweep");
+        }
+    }
+
+    /// Has whoever waits for his panic return.
+    pub fn finish_panicking(&self) {
+        self.state().is_calm = true;
+        self.door(Door::Panic).open();
     }
 
     /// Awaits `future` until `door` is opened, and then drops it.
@@ -238,7 +255,7 @@ impl World {
     ) -> impl Future<Output = F::Output> + use<F> {
         self.state().spots[at as usize].finalizers += 1;
         let debt = Debt { world: self.clone(), at };
-        let cleanup = self.watch(at, self.section(cleanup));
+        let cleanup = self.watch(at, self.protected(cleanup, Cut::Never));
         async move {
             let _debt = debt;
             cleanup.await
@@ -247,9 +264,23 @@ impl World {
 
     /// What no cancellation may cut short once it has begun, only a drop.
     pub fn section<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.protected(work, Cut::ByDrop)
+    }
+
+    /// What is shielded, and may be cut all the same: by a limit, by its own panic.
+    pub fn at_risk<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.protected(work, Cut::Always)
+    }
+
+    fn protected<F: Future>(
+        &self,
+        work: F,
+        cut: Cut,
+    ) -> impl Future<Output = F::Output> + use<F> {
         let world = self.clone();
         async move {
-            let mut unfinished = Unfinished { world, is_over: false };
+            world.0.sections.fetch_add(1, Ordering::SeqCst);
+            let mut unfinished = Unfinished { world, cut, is_over: false };
             let output = work.await;
             unfinished.is_over = true;
             output
@@ -289,7 +320,9 @@ impl World {
     fn look_after(&self, at: At, ending: Option<Ending>) {
         let mut state = self.state();
         let mut faults = Vec::new();
-        for place in PLACES.into_iter().skip(at as usize) {
+        let reach = if state.is_elsewhere && at != At::Own { At::Own } else { At::Child };
+        let below = PLACES[at as usize..].iter().copied();
+        for place in below.filter(|place| reach == At::Child || (*place as usize) < reach as usize) {
             let spot = &state.spots[place as usize];
             if spot.live > 0 || spot.finalizers > 0 {
                 faults.push(format!("{at:?} has returned; {} of {place:?} live", spot.live));
@@ -300,7 +333,7 @@ impl World {
         }
         let above = &state.spots[..at as usize];
         let is_cut = above.iter().any(|s| s.handle.as_ref().is_some_and(CancelScope::is_cancelled));
-        if is_cut && matches!(ending, Some(Err(_))) {
+        if is_cut && matches!(ending, Some(Err(_))) && !self.0.has_shields && !state.is_elsewhere {
             faults.push(format!("{at:?} has absorbed what was meant for one above (R4)"));
         }
         state.spots[at as usize].ending = ending;
@@ -364,16 +397,31 @@ impl Drop for Debt {
     }
 }
 
+/// When a section may end unfinished.
+#[derive(Clone, Copy)]
+enum Cut {
+    Always,
+    ByDrop,
+    Never,
+}
+
 struct Unfinished {
     world: World,
+    cut: Cut,
     is_over: bool,
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        self.world.0.sections.fetch_sub(1, Ordering::SeqCst);
         let mut state = self.world.state();
-        if !self.is_over && !state.is_dropped {
-            state.faults.push("a shielded section was cut by a cancellation (R10)".to_owned());
+        let may_be_cut = match self.cut {
+            Cut::Always => true,
+            Cut::ByDrop => state.is_dropped,
+            Cut::Never => false,
+        };
+        if !self.is_over && !may_be_cut {
+            state.faults.push("a shielded section was cut (R10, R16)".to_owned());
         }
     }
 }
@@ -396,7 +444,7 @@ impl<F: Future> Future for Watched<F> {
             this.world.fault(format!("a future of {:?} was polled after its end (I16)", this.at));
             return Poll::Pending;
         };
-        if check().is_err() && !this.world.0.has_shields {
+        if check().is_err() && this.world.0.sections.load(Ordering::SeqCst) == 0 {
             this.world.fault(format!("a future of {:?} was polled when cancelled (I9)", this.at));
         }
         let polled = inner.as_mut().poll(cx);
