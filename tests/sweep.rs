@@ -12,6 +12,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use common::secs;
 use driver::{Boxed, Case, Event, Make, Seen, Setting, sweep};
@@ -20,13 +21,14 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{Instant, sleep};
 use umbel::{
-    CancelScope, Child, Kind, Ready, Scope, StartError, TimeoutError, TryScope,
-    checkpoint, drain, local_scope, orphans, race, scope, shield, shield_unbounded, stopping,
-    timeout, try_scope,
+    CancelScope, Child, Kind, Ready, Scope, StartError, TimeoutError, TryScope, checkpoint, drain,
+    local_scope, orphans, race, scope, shield, shield_unbounded, stopping, timeout, try_scope,
 };
-use world::{At, Mishap, Said, World, count_reports};
+use world::{At, Door, Mishap, Said, World, count_reports};
 
 const ALL: &[Setting] = &[Setting::Alone, Setting::Nested, Setting::Spawned];
+/// For those that take long, without what differs least.
+const NOT_TWICE: &[Setting] = &[Setting::Alone, Setting::Spawned];
 const IN_SCOPES: &[Setting] = &[Setting::Nested, Setting::Spawned];
 
 /// Orphans are the process's: one operation at a time.
@@ -49,6 +51,7 @@ const fn case(name: &'static str, make: fn(World, Option<Scope<'static>>) -> Box
         has_shields: false,
         own_requests: 0,
         allows: is_asked,
+        has_grace: false,
         has_threads: false,
         floor: 1,
     }
@@ -124,46 +127,52 @@ fn scopes() {
 /// A body that returns before its children do, one of which has a scope with a child.
 #[test]
 fn scopes_that_wait_for_children() {
-    run(&case("scope, early return", |world, _| {
-        Box::pin(async move {
-            own(&world, async |w: World, s: Scope<'static>| {
-                let inside = w.clone();
-                let deep = scope(async move |s: Scope<'static>| {
-                    s.spawn(waiting(&inside, At::Own));
-                    s.service(panicking(&inside, At::Own));
-                    inside.wait().await;
-                });
-                let child = s.spawn(w.watch(At::Own, deep));
-                w.note_child(&child);
-                s.fork(waiting(&w, At::Own));
-                w.value()
+    run(&Case {
+        settings: NOT_TWICE,
+        ..case("scope, early return", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let inside = w.clone();
+                    let deep = scope(async move |s: Scope<'static>| {
+                        s.spawn(waiting(&inside, At::Own));
+                        s.service(panicking(&inside, At::Own));
+                        inside.wait().await;
+                    });
+                    let child = s.spawn(w.watch(At::Own, deep));
+                    w.note_child(&child);
+                    s.fork(waiting(&w, At::Own));
+                    w.value()
+                })
+                .await
             })
-            .await
         })
-    }));
+    });
 }
 
 /// A bound: one at a time, whatever happens to those that wait.
 #[test]
 fn bounded_scopes() {
-    run(&case("scope, max_children", |world, _| {
-        Box::pin(async move {
-            let running = Arc::new(AtomicUsize::new(0));
-            let inside = world.clone();
-            let work = scope(async move |s: Scope<'static>| {
-                inside.note(At::Own, s.handle());
-                for _ in 0..2 {
+    run(&Case {
+        settings: NOT_TWICE,
+        ..case("scope, max_children", |world, _| {
+            Box::pin(async move {
+                let running = Arc::new(AtomicUsize::new(0));
+                let inside = world.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    for _ in 0..2 {
+                        s.spawn(inside.watch(At::Own, one_at_a_time(&inside, &running)));
+                    }
+                    let last = s.fork(inside.watch(At::Own, one_at_a_time(&inside, &running)));
+                    inside.note_child(&last);
                     s.spawn(inside.watch(At::Own, one_at_a_time(&inside, &running)));
-                }
-                let last = s.fork(inside.watch(At::Own, one_at_a_time(&inside, &running)));
-                inside.note_child(&last);
-                s.spawn(inside.watch(At::Own, one_at_a_time(&inside, &running)));
-                let _ = last.await;
-                inside.over(At::Own);
-            });
-            Said::of(world.returned(At::Own, work.max_children(1)).await)
+                    let _ = last.await;
+                    inside.over(At::Own);
+                });
+                Said::of(world.returned(At::Own, work.max_children(1)).await)
+            })
         })
-    }));
+    });
 }
 
 /// One that must not run beside another.
@@ -192,41 +201,48 @@ impl Drop for Left {
 /// Finalizers: each once, to its end, before the scope returns; or before the one around it does.
 #[test]
 fn finalizers() {
-    run(&Case { has_shields: true, ..case("scope with finalizers", |world, _| {
-        Box::pin(async move {
-            own(&world, async |w: World, s: Scope<'static>| {
-                s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
-                s.defer_unbounded(w.finalizer(At::Own, yield_now()));
-                // Cut by its limit.
-                s.defer(secs(1), w.at_risk(w.endless(At::Own)));
-                let (inside, later) = (w.clone(), s.clone());
-                let child = s.spawn(w.watch(At::Own, async move {
-                    inside.wait().await;
-                    later.defer(secs(9), inside.finalizer(At::Own, yield_now()));
-                }));
-                w.note_child(&child);
-                let _ = child.await;
-                w.value()
+    run(&Case {
+        has_shields: true,
+        ..case("scope with finalizers", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+                    s.defer_unbounded(w.finalizer(At::Own, yield_now()));
+                    // Cut by its limit.
+                    s.defer(secs(1), w.at_risk(w.endless(At::Own)));
+                    let (inside, later) = (w.clone(), s.clone());
+                    let child = s.spawn(w.watch(At::Own, async move {
+                        inside.wait().await;
+                        later.defer(secs(9), inside.finalizer(At::Own, yield_now()));
+                    }));
+                    w.note_child(&child);
+                    let _ = child.await;
+                    w.value()
+                })
+                .await
             })
-            .await
         })
-    })});
+    });
 }
 
 /// A finalizer that panics, and those that run all the same.
 #[test]
 fn finalizers_that_panic() {
-    run(&Case { has_shields: true, ..case("finalizers that panic", |world, _| {
-        Box::pin(async move {
-            own(&world, async |w: World, s: Scope<'static>| {
-                s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
-                let last = w.clone();
-                s.defer(secs(2), w.at_risk(async move { last.wait_for_panic().await }));
-                w.wait().await;
+    run(&Case {
+        has_shields: true,
+        settings: NOT_TWICE,
+        ..case("finalizers that panic", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+                    let last = w.clone();
+                    s.defer(secs(2), w.at_risk(async move { last.wait_for_panic().await }));
+                    w.wait().await;
+                })
+                .await
             })
-            .await
         })
-    })});
+    });
 }
 
 /// The requests that are softened: with a grace, a cancel is a stop first.
@@ -235,8 +251,7 @@ fn scopes_with_a_grace_and_a_deadline() {
     run(&Case {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Value | Said::Cancelled(_)),
-        // A body that ends within the grace of a cancel has ended.
-        has_shields: true,
+        has_grace: true,
         ..case("scope, grace, deadline", |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
@@ -328,15 +343,19 @@ fn collected_errors() {
         has_shields: true,
         own_requests: 4,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
+        settings: NOT_TWICE,
         ..case("collect_errors", |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(|s: TryScope<'static, Mishap>| {
                     let last = inside.clone();
-                    s.defer(secs(9), inside.finalizer(At::Own, async move {
-                        sleep(secs(1)).await;
-                        Err(last.error())
-                    }));
+                    s.defer(
+                        secs(9),
+                        inside.finalizer(At::Own, async move {
+                            sleep(secs(1)).await;
+                            Err(last.error())
+                        }),
+                    );
                     inside.watch(At::Own, failing(inside.clone(), s))
                 });
                 let work = work.collect_errors();
@@ -358,7 +377,8 @@ fn shields() {
         ..case("shield", |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
-                    let child = s.spawn(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(2))))));
+                    let child =
+                        s.spawn(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(2))))));
                     w.note_child(&child);
                     s.fork(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(1))))));
                     if shield(secs(9), w.section(sleep(secs(1)))).await.is_err() {
@@ -377,6 +397,7 @@ fn shields() {
 fn unbounded_shields() {
     run(&Case {
         has_shields: true,
+        settings: NOT_TWICE,
         ..case("shield_unbounded", |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, _: Scope<'static>| {
@@ -402,8 +423,8 @@ fn unbounded_shields() {
 fn shields_that_elapse() {
     run(&Case {
         has_shields: true,
-        settings: ALL,
-        allows: |said, _| matches!(said, Said::Elapsed | Said::Value),
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Elapsed),
         ..case("shield, elapsed", |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
@@ -411,7 +432,7 @@ fn shields_that_elapse() {
                     s.spawn(inside.endless(At::Own));
                     inside.wait().await;
                 }));
-                let section = shield(secs(2), work);
+                let section = world.at_risk(shield(secs(2), work));
                 match world.ending(At::Own, section, |_| Kind::Deadline).await {
                     Ok(_) => pending().await,
                     Err(_) => Said::Elapsed,
@@ -430,10 +451,14 @@ fn timeouts() {
             Box::pin(async move {
                 let begin = Instant::now();
                 let inside = world.clone();
-                let work = timeout(secs(2), world.watch(At::Own, async move {
-                    let deep = scope(async |s: Scope<'static>| s.spawn(waiting(&inside, At::Own)));
-                    deep.await.expect("nobody cancels it").await
-                }));
+                let work = timeout(
+                    secs(2),
+                    world.watch(At::Own, async move {
+                        let deep =
+                            scope(async |s: Scope<'static>| s.spawn(waiting(&inside, At::Own)));
+                        deep.await.expect("nobody cancels it").await
+                    }),
+                );
                 let outcome = world.ending(At::Own, work, |_| Kind::Deadline).await;
                 let is_late = begin.elapsed() >= secs(2);
                 match outcome {
@@ -541,6 +566,7 @@ fn waiting_for_a_stop() {
         ..case("stop().await", |world, s| {
             Box::pin(async move {
                 let handle = beside(&world, &of(s));
+                sleep(secs(1)).await;
                 let said = reason(handle.stop(secs(1)).await);
                 if !handle.is_finished() {
                     world.fault("Stopped has returned before the end (R17)");
@@ -567,6 +593,17 @@ fn waiting_for_a_stop_to_be_asked_for() {
 
 // Children.
 
+/// What a child does that has a scope of its own.
+async fn deep(world: &World) {
+    let work = scope(async |s: Scope<'static>| {
+        s.spawn(waiting(world, At::Child));
+        s.fork(world.watch(At::Child, sleep(secs(1))));
+    });
+    if work.await.is_err() {
+        world.fault("a scope has absorbed what was meant for its task (R4)");
+    }
+}
+
 #[test]
 fn spawned_children() {
     run(&Case {
@@ -576,7 +613,7 @@ fn spawned_children() {
                 let (s, inside) = (of(s), world.clone());
                 s.service(panicking(&world, At::Around));
                 let child = s.spawn(world.watch(At::Around, async move {
-                    own(&inside, async |w: World, _| w.wait().await).await;
+                    deep(&inside).await;
                     inside.value()
                 }));
                 world.note_child(&child);
@@ -596,13 +633,71 @@ fn forked_children() {
                 s.fork(panicking(&world, At::Around));
                 s.fork(world.watch(At::Around, sleep(secs(1))));
                 let child = s.fork(world.watch(At::Around, async move {
-                    own(&inside, async |w: World, _| w.wait().await).await;
+                    deep(&inside).await;
                     inside.value()
                 }));
                 world.note_child(&child);
-                let said = Said::of(child.await);
-                world.finish_panicking();
-                said
+                Said::of(child.await)
+            })
+        })
+    });
+}
+
+/// Functions on threads, which nothing can stop: they run to their end, and are waited for.
+#[test]
+fn blocking_children() {
+    run(&Case {
+        settings: &[Setting::Nested],
+        has_threads: true,
+        // One that is cancelled and has begun may still give its value.
+        ..case("Child::await, blocking", |world, s| {
+            Box::pin(async move {
+                let (s, inside) = (of(s), world.clone());
+                s.spawn(
+                    world.watch(
+                        At::Around,
+                        shield_unbounded(world.section(world.clone().opening())),
+                    ),
+                );
+                let began = world.watch(At::Around, pending::<()>());
+                let child = s.spawn_blocking(move |cx| {
+                    let _began = began;
+                    while !inside.door(Door::Thread).is_open() && !cx.is_cancelled() {
+                        std::thread::sleep(Duration::from_micros(20));
+                    }
+                    inside.value()
+                });
+                world.note_child(&child);
+                Said::of(child.await)
+            })
+        })
+    });
+}
+
+/// A child with a thread of its own.
+#[test]
+fn pinned_children() {
+    run(&Case {
+        settings: &[Setting::Nested],
+        has_threads: true,
+        ..case("Child::await, pinned", |world, s| {
+            Box::pin(async move {
+                let (s, inside) = (of(s), world.clone());
+                s.spawn(
+                    world.watch(
+                        At::Around,
+                        shield_unbounded(world.section(world.clone().opening())),
+                    ),
+                );
+                let child = s.spawn_pinned(move || {
+                    let here = inside.clone();
+                    inside.watch(At::Around, async move {
+                        here.door(Door::Thread).wait().await;
+                        here.value()
+                    })
+                });
+                world.note_child(&child);
+                Said::of(child.await)
             })
         })
     });
@@ -721,6 +816,11 @@ fn reservations() {
     run(&Case {
         settings: IN_SCOPES,
         max_children: Some(2),
+        // Whoever is asked to stop takes no more children.
+        allows: |said, seen| {
+            matches!(said, Said::Cancelled(Kind::Stopped)) && seen.has(Event::Stop(At::Around))
+                || is_asked(said, seen)
+        },
         after: Some(|world, s| Box::pin(async move { all_are_free(&world, &s).await })),
         ..case("reserve", |world, s| {
             Box::pin(async move {
@@ -854,7 +954,6 @@ fn local_children() {
                     let child: Child<_> = s.spawn_local(waiting(&inside, At::Own));
                     inside.note_child(&child);
                     let _ = child.await;
-                    inside.finish_panicking();
                     inside.over(At::Own);
                 });
                 Said::of(world.returned(At::Own, work).await)
@@ -886,6 +985,8 @@ fn tokens() {
                     child.cancel();
                     inside.over(At::Own);
                 });
+                let (work, handle) = work.with_handle();
+                let follows = handle.token();
                 let work = world.returned(At::Own, work);
                 let cut = async {
                     world.wait().await;
@@ -893,7 +994,12 @@ fn tokens() {
                     pending::<()>().await;
                 };
                 match select(pin!(work), pin!(cut)).await {
-                    Either::Left((outcome, _)) => Said::of(outcome),
+                    Either::Left((outcome, _)) => {
+                        if follows.is_cancelled() != handle.is_cancelled() {
+                            world.fault("a token does not follow its scope");
+                        }
+                        Said::of(outcome)
+                    }
                     Either::Right(_) => Said::Nothing,
                 }
             })

@@ -38,6 +38,8 @@ pub enum Door {
     Panic,
     DropOp,
     DropAround,
+    /// What a thread waits for, for which the clock does not stand still.
+    Thread,
 }
 
 /// How a scope ended.
@@ -75,8 +77,6 @@ pub struct State {
     /// The operation's scope is not below the one around it.
     pub is_elsewhere: bool,
     pub panics: usize,
-    /// It is too late for a panic.
-    pub is_calm: bool,
     pub errors: usize,
     pub errors_returned: usize,
 }
@@ -106,7 +106,7 @@ pub struct World(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    doors: [Gate; 4],
+    doors: [Gate; 5],
     values: AtomicUsize,
     /// Polls, beginnings and ends of what is watched.
     moves: AtomicUsize,
@@ -208,21 +208,19 @@ impl World {
         select(self.door(Door::Other).wait(), Box::pin(sleep(secs(3)))).await;
     }
 
-    /// Waits for its panic, or until nobody wants one any more.
-    pub async fn wait_for_panic(&self) {
-        self.door(Door::Panic).wait().await;
-        let mut state = self.state();
-        if !state.is_calm {
-            state.panics += 1;
-            drop(state);
-            boom("sweep");
-        }
+    /// Waits for the other side, and tells a thread.
+    pub async fn opening(self) {
+        self.wait().await;
+        self.door(Door::Thread).open();
     }
 
-    /// Has whoever waits for his panic return.
-    pub fn finish_panicking(&self) {
-        self.state().is_calm = true;
-        self.door(Door::Panic).open();
+    /// Waits until it is to panic, or nobody can want that any more.
+    pub async fn wait_for_panic(&self) {
+        let door = self.door(Door::Panic).wait();
+        if let Either::Left(_) = select(door, Box::pin(sleep(secs(5)))).await {
+            self.state().panics += 1;
+            boom("sweep");
+        }
     }
 
     /// Awaits `future` until `door` is opened, and then drops it.
@@ -272,11 +270,7 @@ impl World {
         self.protected(work, Cut::Always)
     }
 
-    fn protected<F: Future>(
-        &self,
-        work: F,
-        cut: Cut,
-    ) -> impl Future<Output = F::Output> + use<F> {
+    fn protected<F: Future>(&self, work: F, cut: Cut) -> impl Future<Output = F::Output> + use<F> {
         let world = self.clone();
         async move {
             world.0.sections.fetch_add(1, Ordering::SeqCst);
@@ -322,7 +316,8 @@ impl World {
         let mut faults = Vec::new();
         let reach = if state.is_elsewhere && at != At::Own { At::Own } else { At::Child };
         let below = PLACES[at as usize..].iter().copied();
-        for place in below.filter(|place| reach == At::Child || (*place as usize) < reach as usize) {
+        for place in below.filter(|place| reach == At::Child || (*place as usize) < reach as usize)
+        {
             let spot = &state.spots[place as usize];
             if spot.live > 0 || spot.finalizers > 0 {
                 faults.push(format!("{at:?} has returned; {} of {place:?} live", spot.live));
