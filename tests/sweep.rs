@@ -270,6 +270,192 @@ fn scopes_with_a_grace_and_a_deadline() {
     });
 }
 
+/// A destructor that starts children and asks for a finalizer: where that is too late they are refused,
+/// and else they are waited for.
+struct Starts(World, Scope<'static>);
+
+impl Drop for Starts {
+    fn drop(&mut self) {
+        let Self(w, s) = self;
+        s.spawn(w.watch(At::Own, sleep(secs(1))));
+        s.fork(w.watch(At::Own, sleep(secs(1))));
+        s.service(w.endless(At::Own));
+        s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+    }
+}
+
+#[test]
+fn destructors_that_start_children() {
+    run(&Case {
+        has_shields: true,
+        ..case("destructors that start", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let (inside, starts) = (w.clone(), Starts(w.clone(), s.clone()));
+                    let child = s.spawn(w.watch(At::Own, async move {
+                        let _starts = starts;
+                        inside.wait().await;
+                    }));
+                    w.note_child(&child);
+                    let _starts = Starts(w.clone(), s.clone());
+                    let _ = child.await;
+                })
+                .await
+            })
+        })
+    });
+}
+
+/// A panic of a destructor is heard as any other.
+#[test]
+fn destructors_that_panic() {
+    run(&case("destructors that panic", |world, _| {
+        Box::pin(async move {
+            own(&world, async |w: World, s: Scope<'static>| {
+                let (inside, mine) = (w.clone(), w.mine());
+                let child = s.spawn(w.watch(At::Own, async move {
+                    let _mine = mine;
+                    inside.wait().await;
+                }));
+                w.note_child(&child);
+                s.fork(waiting(&w, At::Own));
+                s.defer(secs(9), w.finalizer(At::Own, yield_now()));
+                let _ = child.await;
+            })
+            .await
+        })
+    }));
+}
+
+/// Two scopes in one task, of which the first to return wins, and the other is dropped.
+#[test]
+fn scopes_in_a_select() {
+    run(&Case {
+        has_shields: true,
+        allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
+        ..case("select of scopes", |world, _| {
+            Box::pin(async move {
+                let one = own(&world, async |w: World, s: Scope<'static>| {
+                    let child =
+                        s.spawn(w.watch(At::Own, shield(secs(9), w.section(sleep(secs(2))))));
+                    w.note_child(&child);
+                    s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+                    w.wait().await;
+                });
+                let other = scope(async |s: Scope<'static>| {
+                    s.fork(waiting(&world, At::Around));
+                    s.defer(secs(9), world.finalizer(At::Around, sleep(secs(1))));
+                    s.spawn(world.watch(At::Around, sleep(secs(2)))).await
+                });
+                match select(pin!(one), pin!(other)).await {
+                    Either::Left((said, _)) => said,
+                    Either::Right(_) => Said::Nothing,
+                }
+            })
+        })
+    });
+}
+
+/// A finalizer with a scope in it, of a scope in a child, dropped by a timeout of tokio's.
+#[test]
+fn finalizers_with_scopes() {
+    run(&Case {
+        has_shields: true,
+        settings: NOT_TWICE,
+        allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
+        ..case("finalizers with scopes", |world, _| {
+            Box::pin(async move {
+                let work = own(&world, async |w: World, s: Scope<'static>| {
+                    s.defer_unbounded(w.finalizer(At::Own, with_finalizer(w.clone())));
+                    let inner = with_finalizer(w.clone());
+                    let child = s.spawn(w.watch(At::Own, inner));
+                    w.note_child(&child);
+                    s.fork(w.watch(At::Own, with_finalizer(w.clone())));
+                    w.wait().await;
+                });
+                tokio::time::timeout(secs(2), work).await.unwrap_or(Said::Nothing)
+            })
+        })
+    });
+}
+
+/// A scope with a child, and a finalizer that starts another.
+async fn with_finalizer(w: World) {
+    let work = scope(async move |s: Scope<'static>| {
+        s.spawn(w.watch(At::Own, sleep(secs(1))));
+        let inside = w.clone();
+        let again: Boxed<()> = Box::pin(async move {
+            let work = scope(async |s: Scope<'static>| {
+                s.spawn(inside.watch(At::Own, sleep(secs(1))));
+            });
+            let _ = work.await;
+        });
+        s.defer(secs(9), w.finalizer(At::Own, again));
+        yield_now().await;
+    });
+    let _ = work.await;
+}
+
+// Futures that move.
+
+/// A scope with a child, boxed.
+fn mobile(world: &World) -> Boxed<Said> {
+    let world = world.clone();
+    Box::pin(async move {
+        own(&world, async |w: World, s: Scope<'static>| {
+            let child = s.spawn(waiting(&w, At::Own));
+            s.fork(w.watch(At::Own, sleep(secs(1))));
+            s.service(panicking(&w, At::Own));
+            s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
+            let _ = child.await;
+        })
+        .await
+    })
+}
+
+/// First polled in a scope that ends, and then outside of it (R23).
+#[test]
+fn survivors() {
+    run(&Case {
+        has_shields: true,
+        allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
+        ..case("survivor of a scope", |world, _| {
+            Box::pin(async move {
+                let mut work = mobile(&world);
+                let first = scope(async |_| {
+                    let patience = pin!(sleep(secs(1)));
+                    let _ = select(patience, &mut work).await;
+                });
+                if first.await.is_err() {
+                    world.fault("nobody can have cancelled it");
+                }
+                work.await
+            })
+        })
+    });
+}
+
+/// First polled in the scope around, and then in a child of it.
+#[test]
+fn survivors_in_children() {
+    run(&Case {
+        has_shields: true,
+        settings: IN_SCOPES,
+        allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
+        ..case("moved into a child", |world, s| {
+            Box::pin(async move {
+                let (s, mut work) = (of(s), mobile(&world));
+                if futures_util::poll!(&mut work).is_ready() {
+                    world.fault("it cannot be ready yet");
+                }
+                let child = s.spawn(world.watch(At::Around, work));
+                s.defer(secs(9), world.finalizer(At::Around, sleep(secs(1))));
+                Said::of(child.await)
+            })
+        })
+    });
+}
+
 // Errors.
 
 /// How a `try_scope` ended.
@@ -466,6 +652,66 @@ fn timeouts() {
                     Err(TimeoutError::Elapsed(_)) if is_late => Said::Elapsed,
                     Err(_) => Said::Nothing,
                 }
+            })
+        })
+    });
+}
+
+/// Of equal deadlines the outer one acts, and one that is moved is in force where it was moved to.
+#[test]
+fn deadlines() {
+    run(&Case {
+        own_requests: 1,
+        allows: |said, seen| {
+            matches!(said, Said::Elapsed | Said::Cancelled(Kind::Deadline)) || is_asked(said, seen)
+        },
+        ..case("deadlines", |world, _| {
+            Box::pin(async move {
+                let inside = world.clone();
+                let work = scope(async move |s: Scope<'static>| {
+                    inside.note(At::Own, s.handle());
+                    let (inner, own) = (timeout(secs(2), waiting(&inside, At::Own)), s.handle());
+                    let child = s.spawn(inside.watch(At::Own, async move {
+                        sleep(secs(1)).await;
+                        own.set_deadline((Instant::now() + secs(1)).into_std());
+                        timeout(secs(1), pending::<()>()).await
+                    }));
+                    inside.note_child(&child);
+                    if let Err(TimeoutError::Elapsed(_)) = inner.await {
+                        inside.fault("the inner one of two equal deadlines has acted (R20)");
+                    }
+                    let _ = child.await;
+                    inside.over(At::Own);
+                });
+                let work = world.returned(At::Own, work.timeout(secs(2)));
+                match timeout(secs(2), work).await {
+                    Ok(outcome) => Said::of(outcome),
+                    Err(_) => Said::Elapsed,
+                }
+            })
+        })
+    });
+}
+
+/// Whoever waits for a child in a shield is told, although he is cancelled.
+#[test]
+fn children_awaited_in_shields() {
+    run(&Case {
+        has_shields: true,
+        ..case("shield around a child", |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let child = s.spawn(waiting(&w, At::Own));
+                    w.note_child(&child);
+                    let fork = s.fork(w.watch(At::Own, sleep(secs(2))));
+                    let both = async { (child.await.is_ok(), fork.await.is_ok()) };
+                    let told = shield_unbounded(w.section(both)).await;
+                    if s.cancel_count() == 0 && !s.is_stopping() && told.1 != !s.is_cancelled() {
+                        w.fault("the fork of a scope that goes on was cut");
+                    }
+                    yield_now().await;
+                })
+                .await
             })
         })
     });
@@ -895,6 +1141,40 @@ fn races() {
                             _ => drop(scope(async |s| s.spawn(w.endless(At::Own)).await).await),
                         }
                         if n == 0 { Err(w.value()) } else { Ok(w.value()) }
+                    })
+                });
+                let race = race(candidates.collect::<Vec<_>>());
+                match world.ending(At::Own, race, |_| Kind::ChildFailed).await {
+                    Ok(_) => Said::Value,
+                    Err(_) => Said::Failed,
+                }
+            })
+        })
+    });
+}
+
+/// Losers that have something to finish.
+#[test]
+fn races_with_shields() {
+    run(&Case {
+        own_requests: 1,
+        has_shields: true,
+        allows: |said, _| matches!(said, Said::Value | Said::Failed),
+        ..case("race with shields", |world, _| {
+            Box::pin(async move {
+                let candidates = (0..3).map(|n| {
+                    let w = world.clone();
+                    world.watch(At::Own, async move {
+                        match n {
+                            0 => w.wait().await,
+                            1 => {
+                                let section = w.section(sleep(secs(2)));
+                                let _ = shield(secs(9), section).await;
+                                pending().await
+                            }
+                            _ => with_finalizer(w.clone()).await,
+                        }
+                        if n == 2 { Err(w.value()) } else { Ok(w.value()) }
                     })
                 });
                 let race = race(candidates.collect::<Vec<_>>());

@@ -223,6 +223,11 @@ impl World {
         }
     }
 
+    /// Panics when it is dropped.
+    pub fn mine(&self) -> Mine {
+        Mine(self.clone())
+    }
+
     /// Awaits `future` until `door` is opened, and then drops it.
     pub async fn unless<F: Future>(&self, door: Door, future: F) -> Option<F::Output> {
         match select(self.door(door).wait(), Box::pin(future)).await {
@@ -237,7 +242,8 @@ impl World {
     /// Counts a future that lies in a scope, and sees to it that it is not polled when it must not be.
     pub fn watch<F: Future>(&self, at: At, future: F) -> Watched<F> {
         self.state().spots[at as usize].live += 1;
-        Watched { world: self.clone(), at, inner: Some(Box::pin(future)) }
+        let tally = Tally { world: self.clone(), at };
+        Watched { inner: Some(Box::pin(future)), tally }
     }
 
     /// A watched future that never ends.
@@ -381,6 +387,16 @@ impl From<Cancelled> for Mishap {
     }
 }
 
+/// See [`World::mine`].
+pub struct Mine(World);
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        self.0.state().panics += 1;
+        boom("sweep");
+    }
+}
+
 struct Debt {
     world: World,
     at: At,
@@ -423,10 +439,21 @@ impl Drop for Unfinished {
 
 /// A future that is counted.
 pub struct Watched<F> {
+    /// Gone when it has given its output. Dropped before it is counted as gone.
+    inner: Option<Pin<Box<F>>>,
+    tally: Tally,
+}
+
+struct Tally {
     world: World,
     at: At,
-    /// Gone when it has given its output.
-    inner: Option<Pin<Box<F>>>,
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.world.moved();
+        self.world.state().spots[self.at as usize].live -= 1;
+    }
 }
 
 impl<F: Future> Future for Watched<F> {
@@ -434,27 +461,20 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        this.world.moved();
+        let Tally { world, at } = &this.tally;
+        world.moved();
         let Some(inner) = &mut this.inner else {
-            this.world.fault(format!("a future of {:?} was polled after its end (I16)", this.at));
+            world.fault(format!("a future of {at:?} was polled after its end (I16)"));
             return Poll::Pending;
         };
-        if check().is_err() && this.world.0.sections.load(Ordering::SeqCst) == 0 {
-            this.world.fault(format!("a future of {:?} was polled when cancelled (I9)", this.at));
+        if check().is_err() && world.0.sections.load(Ordering::SeqCst) == 0 {
+            world.fault(format!("a future of {at:?} was polled when cancelled (I9)"));
         }
         let polled = inner.as_mut().poll(cx);
         if polled.is_ready() {
             this.inner = None;
         }
         polled
-    }
-}
-
-impl<F> Drop for Watched<F> {
-    fn drop(&mut self) {
-        self.inner = None;
-        self.world.moved();
-        self.world.state().spots[self.at as usize].live -= 1;
     }
 }
 
