@@ -27,8 +27,10 @@ use umbel::{
 use world::{At, Door, Mishap, Said, World, count_reports};
 
 const ALL: &[Setting] = &[Setting::Alone, Setting::Nested, Setting::Spawned];
-/// For those that take long, without what differs least.
-const NOT_TWICE: &[Setting] = &[Setting::Alone, Setting::Spawned];
+/// Where a task more makes no difference.
+const IN_PLACE: &[Setting] = &[Setting::Alone, Setting::Nested];
+/// Where the way down from a task to another does.
+const ACROSS: &[Setting] = &[Setting::Alone, Setting::Spawned];
 const IN_SCOPES: &[Setting] = &[Setting::Nested, Setting::Spawned];
 
 /// Orphans are the process's: one operation at a time.
@@ -40,8 +42,12 @@ fn run(case: &Case) {
     sweep(case);
 }
 
-/// An operation that gives a value, or is cancelled by name.
-const fn case(name: &'static str, make: fn(World, Option<Scope<'static>>) -> Boxed<Said>) -> Case {
+/// An operation that gives a value, or is cancelled by name. It is run `floor` times at least.
+const fn case(
+    name: &'static str,
+    floor: usize,
+    make: fn(World, Option<Scope<'static>>) -> Boxed<Said>,
+) -> Case {
     Case {
         name,
         make: Make::Shared(make),
@@ -53,7 +59,7 @@ const fn case(name: &'static str, make: fn(World, Option<Scope<'static>>) -> Box
         allows: is_asked,
         has_grace: false,
         has_threads: false,
-        floor: 1,
+        floor,
     }
 }
 
@@ -93,7 +99,7 @@ fn waiting(world: &World, at: At) -> impl Future<Output = world::Value> + Send +
     })
 }
 
-/// A future that panics when it is asked to, and else never ends.
+/// A future that panics when it is asked to, and else ends, late.
 fn panicking(world: &World, at: At) -> impl Future<Output = ()> + Send + use<> {
     let inside = world.clone();
     world.watch(at, async move { inside.wait_for_panic().await })
@@ -108,7 +114,7 @@ fn of(s: Option<Scope<'static>>) -> Scope<'static> {
 /// All sorts of children, one that panics if asked among them.
 #[test]
 fn scopes() {
-    run(&case("scope", |world, _| {
+    run(&case("scope", 4_230, |world, _| {
         Box::pin(async move {
             own(&world, async |w: World, s: Scope<'static>| {
                 let child = s.spawn(waiting(&w, At::Own));
@@ -128,8 +134,8 @@ fn scopes() {
 #[test]
 fn scopes_that_wait_for_children() {
     run(&Case {
-        settings: NOT_TWICE,
-        ..case("scope, early return", |world, _| {
+        settings: ACROSS,
+        ..case("scope, early return", 1_330, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let inside = w.clone();
@@ -153,8 +159,8 @@ fn scopes_that_wait_for_children() {
 #[test]
 fn bounded_scopes() {
     run(&Case {
-        settings: NOT_TWICE,
-        ..case("scope, max_children", |world, _| {
+        settings: ACROSS,
+        ..case("scope, max_children", 1_190, |world, _| {
             Box::pin(async move {
                 let running = Arc::new(AtomicUsize::new(0));
                 let inside = world.clone();
@@ -203,7 +209,8 @@ impl Drop for Left {
 fn finalizers() {
     run(&Case {
         has_shields: true,
-        ..case("scope with finalizers", |world, _| {
+        settings: IN_PLACE,
+        ..case("scope with finalizers", 3_440, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
@@ -230,8 +237,8 @@ fn finalizers() {
 fn finalizers_that_panic() {
     run(&Case {
         has_shields: true,
-        settings: NOT_TWICE,
-        ..case("finalizers that panic", |world, _| {
+        settings: ACROSS,
+        ..case("finalizers that panic", 2_060, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
@@ -252,7 +259,8 @@ fn scopes_with_a_grace_and_a_deadline() {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Value | Said::Cancelled(_)),
         has_grace: true,
-        ..case("scope, grace, deadline", |world, _| {
+        settings: IN_PLACE,
+        ..case("scope, grace, deadline", 2_230, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
@@ -288,7 +296,8 @@ impl Drop for Starts {
 fn destructors_that_start_children() {
     run(&Case {
         has_shields: true,
-        ..case("destructors that start", |world, _| {
+        settings: ACROSS,
+        ..case("destructors that start", 1_930, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let (inside, starts) = (w.clone(), Starts(w.clone(), s.clone()));
@@ -309,22 +318,25 @@ fn destructors_that_start_children() {
 /// A panic of a destructor is heard as any other.
 #[test]
 fn destructors_that_panic() {
-    run(&case("destructors that panic", |world, _| {
-        Box::pin(async move {
-            own(&world, async |w: World, s: Scope<'static>| {
-                let (inside, mine) = (w.clone(), w.mine());
-                let child = s.spawn(w.watch(At::Own, async move {
-                    let _mine = mine;
-                    inside.wait().await;
-                }));
-                w.note_child(&child);
-                s.fork(waiting(&w, At::Own));
-                s.defer(secs(9), w.finalizer(At::Own, yield_now()));
-                let _ = child.await;
+    run(&Case {
+        settings: IN_PLACE,
+        ..case("destructors that panic", 2_320, |world, _| {
+            Box::pin(async move {
+                own(&world, async |w: World, s: Scope<'static>| {
+                    let (inside, mine) = (w.clone(), w.mine());
+                    let child = s.spawn(w.watch(At::Own, async move {
+                        let _mine = mine;
+                        inside.wait().await;
+                    }));
+                    w.note_child(&child);
+                    s.fork(waiting(&w, At::Own));
+                    s.defer(secs(9), w.finalizer(At::Own, yield_now()));
+                    let _ = child.await;
+                })
+                .await
             })
-            .await
         })
-    }));
+    });
 }
 
 /// Two scopes in one task, of which the first to return wins, and the other is dropped.
@@ -333,7 +345,8 @@ fn scopes_in_a_select() {
     run(&Case {
         has_shields: true,
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
-        ..case("select of scopes", |world, _| {
+        settings: IN_PLACE,
+        ..case("select of scopes", 3_000, |world, _| {
             Box::pin(async move {
                 let one = own(&world, async |w: World, s: Scope<'static>| {
                     let child =
@@ -361,9 +374,9 @@ fn scopes_in_a_select() {
 fn finalizers_with_scopes() {
     run(&Case {
         has_shields: true,
-        settings: NOT_TWICE,
+        settings: ACROSS,
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
-        ..case("finalizers with scopes", |world, _| {
+        ..case("finalizers with scopes", 2_710, |world, _| {
             Box::pin(async move {
                 let work = own(&world, async |w: World, s: Scope<'static>| {
                     s.defer_unbounded(w.finalizer(At::Own, with_finalizer(w.clone())));
@@ -419,7 +432,8 @@ fn survivors() {
     run(&Case {
         has_shields: true,
         allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
-        ..case("survivor of a scope", |world, _| {
+        settings: IN_PLACE,
+        ..case("survivor of a scope", 3_560, |world, _| {
             Box::pin(async move {
                 let mut work = mobile(&world);
                 let first = scope(async |_| {
@@ -442,7 +456,7 @@ fn survivors_in_children() {
         has_shields: true,
         settings: IN_SCOPES,
         allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
-        ..case("moved into a child", |world, s| {
+        ..case("moved into a child", 2_140, |world, s| {
             Box::pin(async move {
                 let (s, mut work) = (of(s), mobile(&world));
                 if futures_util::poll!(&mut work).is_ready() {
@@ -511,7 +525,8 @@ fn try_scopes() {
         has_shields: true,
         own_requests: 3,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
-        ..case("try_scope", |world, _| {
+        settings: IN_PLACE,
+        ..case("try_scope", 3_230, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(|s| inside.watch(At::Own, failing(inside.clone(), s)));
@@ -529,8 +544,8 @@ fn collected_errors() {
         has_shields: true,
         own_requests: 4,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
-        settings: NOT_TWICE,
-        ..case("collect_errors", |world, _| {
+        settings: ACROSS,
+        ..case("collect_errors", 2_410, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(|s: TryScope<'static, Mishap>| {
@@ -560,7 +575,8 @@ fn collected_errors() {
 fn shields() {
     run(&Case {
         has_shields: true,
-        ..case("shield", |world, _| {
+        settings: IN_PLACE,
+        ..case("shield", 2_490, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let child =
@@ -583,8 +599,8 @@ fn shields() {
 fn unbounded_shields() {
     run(&Case {
         has_shields: true,
-        settings: NOT_TWICE,
-        ..case("shield_unbounded", |world, _| {
+        settings: ACROSS,
+        ..case("shield_unbounded", 1_470, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, _: Scope<'static>| {
                     let inside = w.clone();
@@ -611,7 +627,7 @@ fn shields_that_elapse() {
         has_shields: true,
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Elapsed),
-        ..case("shield, elapsed", |world, _| {
+        ..case("shield, elapsed", 1_130, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work: Boxed<_> = Box::pin(scope(async move |s: Scope<'static>| {
@@ -633,7 +649,8 @@ fn timeouts() {
     run(&Case {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Value | Said::Elapsed),
-        ..case("timeout", |world, _| {
+        settings: ACROSS,
+        ..case("timeout", 280, |world, _| {
             Box::pin(async move {
                 let begin = Instant::now();
                 let inside = world.clone();
@@ -665,7 +682,8 @@ fn deadlines() {
         allows: |said, seen| {
             matches!(said, Said::Elapsed | Said::Cancelled(Kind::Deadline)) || is_asked(said, seen)
         },
-        ..case("deadlines", |world, _| {
+        settings: IN_PLACE,
+        ..case("deadlines", 2_160, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
@@ -698,16 +716,20 @@ fn deadlines() {
 fn children_awaited_in_shields() {
     run(&Case {
         has_shields: true,
-        ..case("shield around a child", |world, _| {
+        settings: ACROSS,
+        ..case("shield around a child", 1_340, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let child = s.spawn(waiting(&w, At::Own));
                     w.note_child(&child);
                     let fork = s.fork(w.watch(At::Own, sleep(secs(2))));
-                    let both = async { (child.await.is_ok(), fork.await.is_ok()) };
-                    let told = shield_unbounded(w.section(both)).await;
-                    if s.cancel_count() == 0 && !s.is_stopping() && told.1 != !s.is_cancelled() {
-                        w.fault("the fork of a scope that goes on was cut");
+                    let both = async {
+                        let _ = child.await;
+                        fork.await.is_ok()
+                    };
+                    let has_ended = shield_unbounded(w.section(both)).await;
+                    if !has_ended && !s.is_cancelled() {
+                        w.fault("a fork was cut, and its scope goes on");
                     }
                     yield_now().await;
                 })
@@ -721,7 +743,7 @@ fn children_awaited_in_shields() {
 fn checkpoints() {
     run(&Case {
         allows: is_value,
-        ..case("checkpoint", |world, _| {
+        ..case("checkpoint", 200, |world, _| {
             Box::pin(async move {
                 for _ in 0..3 {
                     checkpoint().await;
@@ -768,7 +790,7 @@ fn waiting_for_a_cancellation() {
     run(&Case {
         settings: IN_SCOPES,
         allows: is_its_end,
-        ..case("cancelled", |world, s| {
+        ..case("cancelled", 1_460, |world, s| {
             Box::pin(async move { reason(beside(&world, &of(s)).cancelled().await) })
         })
     });
@@ -779,7 +801,8 @@ fn waiting_for_a_cancellation() {
 fn waiting_for_the_own_cancellation() {
     run(&Case {
         allows: is_asked,
-        ..case("cancelled, stopping", |world, _| {
+        settings: ACROSS,
+        ..case("cancelled, stopping", 700, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let (inside, asked) = (w.clone(), s.handle());
@@ -809,7 +832,7 @@ fn waiting_for_a_stop() {
         settings: IN_SCOPES,
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Nothing | Said::Cancelled(_)),
-        ..case("stop().await", |world, s| {
+        ..case("stop().await", 1_600, |world, s| {
             Box::pin(async move {
                 let handle = beside(&world, &of(s));
                 sleep(secs(1)).await;
@@ -831,7 +854,7 @@ fn waiting_for_a_stop_to_be_asked_for() {
             matches!(said, Said::Cancelled(Kind::Stopped)) && seen.has(Event::Stop(At::Around))
                 || is_its_end(said, seen)
         },
-        ..case("stopping", |world, s| {
+        ..case("stopping", 1_460, |world, s| {
             Box::pin(async move { reason(beside(&world, &of(s)).stopping().await) })
         })
     });
@@ -854,7 +877,7 @@ async fn deep(world: &World) {
 fn spawned_children() {
     run(&Case {
         settings: IN_SCOPES,
-        ..case("Child::await, spawned", |world, s| {
+        ..case("Child::await, spawned", 1_670, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.service(panicking(&world, At::Around));
@@ -873,7 +896,7 @@ fn spawned_children() {
 fn forked_children() {
     run(&Case {
         settings: IN_SCOPES,
-        ..case("Child::await, forked", |world, s| {
+        ..case("Child::await, forked", 3_100, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.fork(panicking(&world, At::Around));
@@ -896,7 +919,7 @@ fn blocking_children() {
         settings: &[Setting::Nested],
         has_threads: true,
         // One that is cancelled and has begun may still give its value.
-        ..case("Child::await, blocking", |world, s| {
+        ..case("Child::await, blocking", 170, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.spawn(
@@ -926,7 +949,7 @@ fn pinned_children() {
     run(&Case {
         settings: &[Setting::Nested],
         has_threads: true,
-        ..case("Child::await, pinned", |world, s| {
+        ..case("Child::await, pinned", 220, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.spawn(
@@ -954,7 +977,7 @@ fn pinned_children() {
 fn children_of_others() {
     run(&Case {
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
-        ..case("Child::await, elsewhere", |world, _| {
+        ..case("Child::await, elsewhere", 1_600, |world, _| {
             Box::pin(async move {
                 world.state().is_elsewhere = true;
                 let (give, take) = oneshot::channel();
@@ -993,7 +1016,8 @@ impl Drop for Abort {
 fn starts() {
     run(&Case {
         own_requests: 1,
-        ..case("start", |world, _| {
+        settings: ACROSS,
+        ..case("start", 1_220, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let inside = w.clone();
@@ -1021,13 +1045,66 @@ fn starts() {
     });
 }
 
+/// The caller leaves, and its scope stays: the child is cancelled, at once and by name (I28).
+#[test]
+fn starts_that_are_dropped() {
+    run(&Case {
+        settings: IN_SCOPES,
+        own_requests: 1,
+        ..case("start, in place", 1_370, |world, s| {
+            Box::pin(async move {
+                let (s, inside) = (of(s), world.clone());
+                let starting = s.start(|ready: Ready<world::Value>| {
+                    let after = inside.clone();
+                    inside.watch(At::Around, async move {
+                        sleep(secs(1)).await;
+                        ready.notify(after.value());
+                        after.wait().await;
+                        after.value()
+                    })
+                });
+                let mut leaves = Leaves { world: world.clone(), child: starting.handle() };
+                if let Some(child) = &leaves.child {
+                    world.note(At::Child, child.clone());
+                }
+                let started = starting.await;
+                leaves.child = None;
+                match started {
+                    Ok(started) => Said::of(started.child.await),
+                    Err(StartError::Cancelled(cancelled)) => {
+                        Said::Cancelled(cancelled.reason().kind())
+                    }
+                    Err(_) => Said::Failed,
+                }
+            })
+        })
+    });
+}
+
+/// Looks, when a start has been dropped, whether its child is cancelled.
+struct Leaves {
+    world: World,
+    /// Gone when the start has returned.
+    child: Option<CancelScope>,
+}
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        let child = self.child.as_ref();
+        if child.is_some_and(|child| !child.is_cancelled() && !child.is_finished()) {
+            self.world.fault("a start was dropped, and its child goes on (I28)");
+        }
+    }
+}
+
 /// One that is dropped before the child is ready, and one whose child fails before it is.
 #[test]
 fn starts_that_fail() {
     run(&Case {
         own_requests: 3,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
-        ..case("start in a try_scope", |world, _| {
+        settings: ACROSS,
+        ..case("start in a try_scope", 590, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(async move |s: TryScope<'static, Mishap>| {
@@ -1068,7 +1145,7 @@ fn reservations() {
                 || is_asked(said, seen)
         },
         after: Some(|world, s| Box::pin(async move { all_are_free(&world, &s).await })),
-        ..case("reserve", |world, s| {
+        ..case("reserve", 3_270, |world, s| {
             Box::pin(async move {
                 let s = of(s);
                 s.spawn(waiting(&world, At::Around));
@@ -1100,7 +1177,8 @@ async fn all_are_free(world: &World, s: &Scope<'static>) {
 fn results_of_many() {
     run(&Case {
         allows: is_asked,
-        ..case("results.next", |world, _| {
+        settings: ACROSS,
+        ..case("results.next", 900, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let mut results = s.results();
@@ -1130,7 +1208,8 @@ fn races() {
     run(&Case {
         own_requests: 1,
         allows: is_value,
-        ..case("race", |world, _| {
+        settings: IN_PLACE,
+        ..case("race", 1_160, |world, _| {
             Box::pin(async move {
                 let candidates = (0..3).map(|n| {
                     let w = world.clone();
@@ -1160,7 +1239,8 @@ fn races_with_shields() {
         own_requests: 1,
         has_shields: true,
         allows: |said, _| matches!(said, Said::Value | Said::Failed),
-        ..case("race with shields", |world, _| {
+        settings: IN_PLACE,
+        ..case("race with shields", 1_480, |world, _| {
             Box::pin(async move {
                 let candidates = (0..3).map(|n| {
                     let w = world.clone();
@@ -1170,7 +1250,7 @@ fn races_with_shields() {
                             1 => {
                                 let section = w.section(sleep(secs(2)));
                                 let _ = shield(secs(9), section).await;
-                                pending().await
+                                pending::<()>().await;
                             }
                             _ => with_finalizer(w.clone()).await,
                         }
@@ -1194,7 +1274,7 @@ fn drains() {
     run(&Case {
         has_shields: true,
         allows: is_value,
-        ..case("drain", |world, _| {
+        ..case("drain", 2_380, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
@@ -1230,7 +1310,7 @@ fn local_children() {
                 let work = local_scope(async move |s: umbel::LocalScope<'static>| {
                     inside.note(At::Own, s.handle());
                     s.fork(inside.watch(At::Own, sleep(secs(1))));
-                    s.spawn_local(panicking(&inside, At::Own)).handle();
+                    drop(s.spawn_local(panicking(&inside, At::Own)));
                     let child: Child<_> = s.spawn_local(waiting(&inside, At::Own));
                     inside.note_child(&child);
                     let _ = child.await;
@@ -1239,7 +1319,7 @@ fn local_children() {
                 Said::of(world.returned(At::Own, work).await)
             })
         }),
-        ..case("spawn_local", |_, _| Box::pin(async { Said::Nothing }))
+        ..case("spawn_local", 3_140, |_, _| Box::pin(async { Said::Nothing }))
     });
 }
 
@@ -1251,7 +1331,8 @@ fn tokens() {
     run(&Case {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Cancelled(_) | Said::Value),
-        ..case("token, link", |world, _| {
+        settings: IN_PLACE,
+        ..case("token, link", 2_170, |world, _| {
             Box::pin(async move {
                 let (before, inside) = (CancellationToken::new(), world.clone());
                 let linked = before.clone();

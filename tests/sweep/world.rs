@@ -1,5 +1,7 @@
 //! What one run of an operation takes place in: gates, handles, and futures and values that are counted.
 
+#![allow(unreachable_pub, reason = "a part of one binary")]
+
 use std::any::Any;
 use std::future::{Future, pending};
 use std::pin::Pin;
