@@ -142,7 +142,7 @@ fn scopes_that_wait_for_children() {
                     let deep = scope(async move |s: Scope<'static>| {
                         s.spawn(waiting(&inside, At::Own));
                         s.service(panicking(&inside, At::Own));
-                        inside.wait().await;
+                        s.service(inside.endless(At::Own));
                     });
                     let child = s.spawn(w.watch(At::Own, deep));
                     w.note_child(&child);

@@ -165,7 +165,7 @@ impl Sweep<'_> {
     }
 
     fn once(&self, plan: Plan<'_>) -> Found {
-        let world = World::new(self.case.has_shields);
+        let world = World::new(self.case.has_shields, self.case.has_threads);
         let reported = REPORTED.load(Ordering::SeqCst);
         let mut one = Run::new(self, &world, plan);
         match self.case.make {
@@ -305,6 +305,7 @@ struct Run<'a> {
     seen: Seen,
     found: Found,
     moves: usize,
+    is_in_scopes: bool,
 }
 
 /// In so many seconds everything has ended that ends at all.
@@ -325,6 +326,7 @@ impl<'a> Run<'a> {
             seen: Seen::default(),
             found: Found::default(),
             moves: 0,
+            is_in_scopes: sweep.setting != Setting::Alone,
         }
     }
 
@@ -367,10 +369,12 @@ impl<'a> Run<'a> {
         events.len()
     }
 
-    /// What could be done here. Where nothing has moved since the last position nothing new could be.
+    /// What could be done here. Where nothing has moved since the last position little that is new could
+    /// be: then only outside of scopes, which is the shortest.
     fn note_chances(&mut self, events: usize) {
         let moves = self.world.moves();
-        let is_same = self.trace.ends_with('S') && moves == self.moves && events == 0;
+        let is_idle = moves == self.moves && events == 0 && !self.trace.ends_with('P');
+        let is_same = is_idle && (self.is_in_scopes || self.trace.ends_with('S'));
         self.moves = moves;
         if self.plan.len() < 2 && !is_same {
             let here = self.trace.len();
@@ -393,8 +397,10 @@ impl<'a> Run<'a> {
         if self.case.has_threads {
             // Nobody says when a thread has gone to sleep. What is checked holds at any moment; a little
             // patience makes it likely that all positions are what they are called.
+            // Who has been waited for that long was not given a turn: the machine is busy.
+            let patience = if self.trace.len() < PATIENCE { 20 } else { 20_000 };
             for _ in 0..2 {
-                std::thread::sleep(Duration::from_micros(20));
+                std::thread::sleep(Duration::from_micros(patience));
                 yield_now().await;
             }
         }

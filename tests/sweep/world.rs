@@ -114,6 +114,8 @@ struct Shared {
     moves: AtomicUsize,
     /// After a shield a cancelled body goes on to its next suspension (R11).
     has_shields: bool,
+    /// A thread may be in the middle of a poll when its child is cancelled.
+    has_threads: bool,
     /// Shielded sections that have begun and not ended: they keep cancelled bodies going.
     sections: AtomicUsize,
 }
@@ -131,13 +133,14 @@ pub fn count_reports() {
 }
 
 impl World {
-    pub fn new(has_shields: bool) -> Self {
+    pub fn new(has_shields: bool, has_threads: bool) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
             doors: Default::default(),
             values: AtomicUsize::new(0),
             moves: AtomicUsize::new(0),
             has_shields,
+            has_threads,
             sections: AtomicUsize::new(0),
         }))
     }
@@ -161,6 +164,11 @@ impl World {
 
     pub fn values(&self) -> usize {
         self.0.values.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing keeps a cancelled body going.
+    fn is_strict(&self) -> bool {
+        !self.0.has_threads && self.0.sections.load(Ordering::SeqCst) == 0
     }
 
     /// How much has happened.
@@ -469,7 +477,7 @@ impl<F: Future> Future for Watched<F> {
             world.fault(format!("a future of {at:?} was polled after its end (I16)"));
             return Poll::Pending;
         };
-        if check().is_err() && world.0.sections.load(Ordering::SeqCst) == 0 {
+        if check().is_err() && world.is_strict() {
             world.fault(format!("a future of {at:?} was polled when cancelled (I9)"));
         }
         let polled = inner.as_mut().poll(cx);
