@@ -114,7 +114,7 @@ fn of(s: Option<Scope<'static>>) -> Scope<'static> {
 /// All sorts of children, one that panics if asked among them.
 #[test]
 fn scopes() {
-    run(&case("scope", 4_230, |world, _| {
+    run(&case("scope", 3_160, |world, _| {
         Box::pin(async move {
             own(&world, async |w: World, s: Scope<'static>| {
                 let child = s.spawn(waiting(&w, At::Own));
@@ -135,7 +135,7 @@ fn scopes() {
 fn scopes_that_wait_for_children() {
     run(&Case {
         settings: ACROSS,
-        ..case("scope, early return", 1_330, |world, _| {
+        ..case("scope, early return", 860, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let inside = w.clone();
@@ -210,7 +210,7 @@ fn finalizers() {
     run(&Case {
         has_shields: true,
         settings: IN_PLACE,
-        ..case("scope with finalizers", 3_440, |world, _| {
+        ..case("scope with finalizers", 2_260, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
@@ -238,7 +238,7 @@ fn finalizers_that_panic() {
     run(&Case {
         has_shields: true,
         settings: ACROSS,
-        ..case("finalizers that panic", 2_060, |world, _| {
+        ..case("finalizers that panic", 1_080, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     s.defer(secs(9), w.finalizer(At::Own, sleep(secs(1))));
@@ -260,14 +260,19 @@ fn scopes_with_a_grace_and_a_deadline() {
         allows: |said, _| matches!(said, Said::Value | Said::Cancelled(_)),
         has_grace: true,
         settings: IN_PLACE,
-        ..case("scope, grace, deadline", 2_230, |world, _| {
+        ..case("scope, grace, deadline", 2_260, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
                     inside.note(At::Own, s.handle());
                     let child = s.spawn(waiting(&inside, At::Own));
                     inside.note_child(&child);
+                    // Is cut when the grace is over.
+                    let stubborn = s.spawn(inside.endless(At::Own));
                     select(stopping(), child).await;
+                    if !s.is_stopping() {
+                        stubborn.cancel();
+                    }
                     sleep(secs(1)).await;
                     inside.over(At::Own);
                 });
@@ -297,7 +302,7 @@ fn destructors_that_start_children() {
     run(&Case {
         has_shields: true,
         settings: ACROSS,
-        ..case("destructors that start", 1_930, |world, _| {
+        ..case("destructors that start", 1_440, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let (inside, starts) = (w.clone(), Starts(w.clone(), s.clone()));
@@ -320,7 +325,7 @@ fn destructors_that_start_children() {
 fn destructors_that_panic() {
     run(&Case {
         settings: IN_PLACE,
-        ..case("destructors that panic", 2_320, |world, _| {
+        ..case("destructors that panic", 1_680, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let (inside, mine) = (w.clone(), w.mine());
@@ -346,7 +351,7 @@ fn scopes_in_a_select() {
         has_shields: true,
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
         settings: IN_PLACE,
-        ..case("select of scopes", 3_000, |world, _| {
+        ..case("select of scopes", 2_270, |world, _| {
             Box::pin(async move {
                 let one = own(&world, async |w: World, s: Scope<'static>| {
                     let child =
@@ -376,7 +381,7 @@ fn finalizers_with_scopes() {
         has_shields: true,
         settings: ACROSS,
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
-        ..case("finalizers with scopes", 2_710, |world, _| {
+        ..case("finalizers with scopes", 2_700, |world, _| {
             Box::pin(async move {
                 let work = own(&world, async |w: World, s: Scope<'static>| {
                     s.defer_unbounded(w.finalizer(At::Own, with_finalizer(w.clone())));
@@ -433,7 +438,7 @@ fn survivors() {
         has_shields: true,
         allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
         settings: IN_PLACE,
-        ..case("survivor of a scope", 3_560, |world, _| {
+        ..case("survivor of a scope", 2_820, |world, _| {
             Box::pin(async move {
                 let mut work = mobile(&world);
                 let first = scope(async |_| {
@@ -456,7 +461,7 @@ fn survivors_in_children() {
         has_shields: true,
         settings: IN_SCOPES,
         allows: |said, seen| matches!(said, Said::Cancelled(_)) || is_asked(said, seen),
-        ..case("moved into a child", 2_140, |world, s| {
+        ..case("moved into a child", 1_650, |world, s| {
             Box::pin(async move {
                 let (s, mut work) = (of(s), mobile(&world));
                 if futures_util::poll!(&mut work).is_ready() {
@@ -526,7 +531,7 @@ fn try_scopes() {
         own_requests: 3,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
         settings: IN_PLACE,
-        ..case("try_scope", 3_230, |world, _| {
+        ..case("try_scope", 2_170, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(|s| inside.watch(At::Own, failing(inside.clone(), s)));
@@ -545,7 +550,7 @@ fn collected_errors() {
         own_requests: 4,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
         settings: ACROSS,
-        ..case("collect_errors", 2_410, |world, _| {
+        ..case("collect_errors", 2_000, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(|s: TryScope<'static, Mishap>| {
@@ -576,7 +581,7 @@ fn shields() {
     run(&Case {
         has_shields: true,
         settings: IN_PLACE,
-        ..case("shield", 2_490, |world, _| {
+        ..case("shield", 1_760, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let child =
@@ -600,7 +605,7 @@ fn unbounded_shields() {
     run(&Case {
         has_shields: true,
         settings: ACROSS,
-        ..case("shield_unbounded", 1_470, |world, _| {
+        ..case("shield_unbounded", 960, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, _: Scope<'static>| {
                     let inside = w.clone();
@@ -627,7 +632,7 @@ fn shields_that_elapse() {
         has_shields: true,
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Elapsed),
-        ..case("shield, elapsed", 1_130, |world, _| {
+        ..case("shield, elapsed", 640, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work: Boxed<_> = Box::pin(scope(async move |s: Scope<'static>| {
@@ -650,7 +655,7 @@ fn timeouts() {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Value | Said::Elapsed),
         settings: ACROSS,
-        ..case("timeout", 280, |world, _| {
+        ..case("timeout", 180, |world, _| {
             Box::pin(async move {
                 let begin = Instant::now();
                 let inside = world.clone();
@@ -683,7 +688,7 @@ fn deadlines() {
             matches!(said, Said::Elapsed | Said::Cancelled(Kind::Deadline)) || is_asked(said, seen)
         },
         settings: IN_PLACE,
-        ..case("deadlines", 2_160, |world, _| {
+        ..case("deadlines", 1_800, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
@@ -717,7 +722,7 @@ fn children_awaited_in_shields() {
     run(&Case {
         has_shields: true,
         settings: ACROSS,
-        ..case("shield around a child", 1_340, |world, _| {
+        ..case("shield around a child", 1_060, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let child = s.spawn(waiting(&w, At::Own));
@@ -743,7 +748,7 @@ fn children_awaited_in_shields() {
 fn checkpoints() {
     run(&Case {
         allows: is_value,
-        ..case("checkpoint", 200, |world, _| {
+        ..case("checkpoint", 190, |world, _| {
             Box::pin(async move {
                 for _ in 0..3 {
                     checkpoint().await;
@@ -790,7 +795,7 @@ fn waiting_for_a_cancellation() {
     run(&Case {
         settings: IN_SCOPES,
         allows: is_its_end,
-        ..case("cancelled", 1_460, |world, s| {
+        ..case("cancelled", 590, |world, s| {
             Box::pin(async move { reason(beside(&world, &of(s)).cancelled().await) })
         })
     });
@@ -802,7 +807,7 @@ fn waiting_for_the_own_cancellation() {
     run(&Case {
         allows: is_asked,
         settings: ACROSS,
-        ..case("cancelled, stopping", 700, |world, _| {
+        ..case("cancelled, stopping", 430, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let (inside, asked) = (w.clone(), s.handle());
@@ -832,7 +837,7 @@ fn waiting_for_a_stop() {
         settings: IN_SCOPES,
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Nothing | Said::Cancelled(_)),
-        ..case("stop().await", 1_600, |world, s| {
+        ..case("stop().await", 1_240, |world, s| {
             Box::pin(async move {
                 let handle = beside(&world, &of(s));
                 sleep(secs(1)).await;
@@ -854,7 +859,7 @@ fn waiting_for_a_stop_to_be_asked_for() {
             matches!(said, Said::Cancelled(Kind::Stopped)) && seen.has(Event::Stop(At::Around))
                 || is_its_end(said, seen)
         },
-        ..case("stopping", 1_460, |world, s| {
+        ..case("stopping", 580, |world, s| {
             Box::pin(async move { reason(beside(&world, &of(s)).stopping().await) })
         })
     });
@@ -877,7 +882,7 @@ async fn deep(world: &World) {
 fn spawned_children() {
     run(&Case {
         settings: IN_SCOPES,
-        ..case("Child::await, spawned", 1_670, |world, s| {
+        ..case("Child::await, spawned", 1_240, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.service(panicking(&world, At::Around));
@@ -896,7 +901,7 @@ fn spawned_children() {
 fn forked_children() {
     run(&Case {
         settings: IN_SCOPES,
-        ..case("Child::await, forked", 3_100, |world, s| {
+        ..case("Child::await, forked", 1_620, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.fork(panicking(&world, At::Around));
@@ -919,7 +924,7 @@ fn blocking_children() {
         settings: &[Setting::Nested],
         has_threads: true,
         // One that is cancelled and has begun may still give its value.
-        ..case("Child::await, blocking", 170, |world, s| {
+        ..case("Child::await, blocking", 90, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.spawn(
@@ -949,7 +954,7 @@ fn pinned_children() {
     run(&Case {
         settings: &[Setting::Nested],
         has_threads: true,
-        ..case("Child::await, pinned", 220, |world, s| {
+        ..case("Child::await, pinned", 100, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 s.spawn(
@@ -977,7 +982,7 @@ fn pinned_children() {
 fn children_of_others() {
     run(&Case {
         allows: |said, seen| matches!(said, Said::Nothing) || is_asked(said, seen),
-        ..case("Child::await, elsewhere", 1_600, |world, _| {
+        ..case("Child::await, elsewhere", 900, |world, _| {
             Box::pin(async move {
                 world.state().is_elsewhere = true;
                 let (give, take) = oneshot::channel();
@@ -1017,7 +1022,7 @@ fn starts() {
     run(&Case {
         own_requests: 1,
         settings: ACROSS,
-        ..case("start", 1_220, |world, _| {
+        ..case("start", 490, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let inside = w.clone();
@@ -1025,8 +1030,8 @@ fn starts() {
                         let after = inside.clone();
                         inside.watch(At::Own, async move {
                             after.wait().await;
+                            // And ends in the same poll.
                             ready.notify(after.value());
-                            sleep(secs(1)).await;
                             after.value()
                         })
                     });
@@ -1051,7 +1056,7 @@ fn starts_that_are_dropped() {
     run(&Case {
         settings: IN_SCOPES,
         own_requests: 1,
-        ..case("start, in place", 1_370, |world, s| {
+        ..case("start, in place", 790, |world, s| {
             Box::pin(async move {
                 let (s, inside) = (of(s), world.clone());
                 let starting = s.start(|ready: Ready<world::Value>| {
@@ -1104,7 +1109,7 @@ fn starts_that_fail() {
         own_requests: 3,
         allows: |said, seen| matches!(said, Said::Failed) || is_asked(said, seen),
         settings: ACROSS,
-        ..case("start in a try_scope", 590, |world, _| {
+        ..case("start in a try_scope", 440, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = try_scope(async move |s: TryScope<'static, Mishap>| {
@@ -1145,7 +1150,7 @@ fn reservations() {
                 || is_asked(said, seen)
         },
         after: Some(|world, s| Box::pin(async move { all_are_free(&world, &s).await })),
-        ..case("reserve", 3_270, |world, s| {
+        ..case("reserve", 2_370, |world, s| {
             Box::pin(async move {
                 let s = of(s);
                 s.spawn(waiting(&world, At::Around));
@@ -1178,11 +1183,17 @@ fn results_of_many() {
     run(&Case {
         allows: is_asked,
         settings: ACROSS,
-        ..case("results.next", 900, |world, _| {
+        ..case("results.next", 1_040, |world, _| {
             Box::pin(async move {
                 own(&world, async |w: World, s: Scope<'static>| {
                     let mut results = s.results();
-                    results.spawn(waiting(&w, At::Own));
+                    let (inside, waits) = (w.clone(), waiting(&w, At::Own));
+                    results.spawn(async move {
+                        if let Some(child) = CancelScope::current() {
+                            inside.note(At::Child, child);
+                        }
+                        waits.await
+                    });
                     let value = w.value();
                     results.fork(w.watch(At::Own, async move {
                         sleep(secs(1)).await;
@@ -1209,7 +1220,7 @@ fn races() {
         own_requests: 1,
         allows: is_value,
         settings: IN_PLACE,
-        ..case("race", 1_160, |world, _| {
+        ..case("race", 740, |world, _| {
             Box::pin(async move {
                 let candidates = (0..3).map(|n| {
                     let w = world.clone();
@@ -1240,7 +1251,7 @@ fn races_with_shields() {
         has_shields: true,
         allows: |said, _| matches!(said, Said::Value | Said::Failed),
         settings: IN_PLACE,
-        ..case("race with shields", 1_480, |world, _| {
+        ..case("race with shields", 1_360, |world, _| {
             Box::pin(async move {
                 let candidates = (0..3).map(|n| {
                     let w = world.clone();
@@ -1274,7 +1285,7 @@ fn drains() {
     run(&Case {
         has_shields: true,
         allows: is_value,
-        ..case("drain", 2_380, |world, _| {
+        ..case("drain", 1_920, |world, _| {
             Box::pin(async move {
                 let inside = world.clone();
                 let work = scope(async move |s: Scope<'static>| {
@@ -1319,7 +1330,7 @@ fn local_children() {
                 Said::of(world.returned(At::Own, work).await)
             })
         }),
-        ..case("spawn_local", 3_140, |_, _| Box::pin(async { Said::Nothing }))
+        ..case("spawn_local", 1_760, |_, _| Box::pin(async { Said::Nothing }))
     });
 }
 
@@ -1332,7 +1343,7 @@ fn tokens() {
         own_requests: 1,
         allows: |said, _| matches!(said, Said::Cancelled(_) | Said::Value),
         settings: IN_PLACE,
-        ..case("token, link", 2_170, |world, _| {
+        ..case("token, link", 1_280, |world, _| {
             Box::pin(async move {
                 let (before, inside) = (CancellationToken::new(), world.clone());
                 let linked = before.clone();
