@@ -32,6 +32,12 @@ impl Gate {
         self.lock().is_open
     }
 
+    /// Whether somebody waits at the gate, or has waited; and it is closed.
+    pub fn is_awaited(&self) -> bool {
+        let state = self.lock();
+        !state.is_open && !state.waiting.is_empty()
+    }
+
     /// Waits until the gate is open.
     pub fn wait(&self) -> Wait {
         Wait(self.clone())
