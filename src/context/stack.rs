@@ -165,7 +165,11 @@ pub(crate) fn within<T>(lent: &mut Option<Place>, code: impl FnOnce() -> T) -> (
     *lent = exchange(lent.take());
     let beneath = lent.as_ref().map_or(Mark::OUTSIDE, Place::mark);
     let result = code();
-    *lent = exchange(lent.take());
+    // What was lent is there again. Asked for, it comes back in two words, as it was written; in one move
+    // of sixteen bytes it would have to wait for both writes, if `code` was short.
+    if let Some(place) = exchange(lent.take()) {
+        *lent = Some(place);
+    }
     (beneath, result)
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use super::bound::Turn;
 use crate::context::stack::Place;
 use crate::context::time::{self, Timer};
-use crate::tree::NodeRef;
+use crate::tree::{NodeRef, Note};
 
 /// See above. Most children have none.
 #[derive(Default)]
@@ -14,6 +14,33 @@ pub(super) struct Aside {
     /// For the child's own deadline, or the end of its grace; or, while it is cancelled and kept by a
     /// shield with a limit, for when that is overdue.
     timer: Option<Timer>,
+}
+
+/// How a child that is started stands to the bound of its scope.
+pub(super) enum Standing {
+    /// It waits for its turn, if there is a bound.
+    InLine,
+    /// It has its turn.
+    Has(Box<Aside>),
+    /// It is not counted.
+    Apart,
+}
+
+impl Standing {
+    /// What the child has to have, once admission has given it `handle`.
+    #[inline]
+    pub(super) fn aside(self, scope: &NodeRef, handle: &NodeRef) -> Option<Box<Aside>> {
+        match self {
+            Self::InLine if handle.is_noted(Note::Guarded) => Self::line_up(scope),
+            Self::InLine | Self::Apart => None,
+            Self::Has(aside) => Some(aside),
+        }
+    }
+
+    #[cold]
+    fn line_up(scope: &NodeRef) -> Option<Box<Aside>> {
+        Turn::of(scope).map(|turn| Box::new(Aside::with(turn)))
+    }
 }
 
 /// What a child that has suspended is to do.
@@ -27,12 +54,6 @@ pub(super) enum Look {
 }
 
 impl Aside {
-    /// For a child that is started in `scope` now.
-    #[inline]
-    pub(super) fn of(scope: &NodeRef) -> Option<Box<Self>> {
-        Turn::of(scope).map(|turn| Box::new(Self::with(turn)))
-    }
-
     pub(super) fn with(turn: Turn) -> Self {
         Self { turn, timer: None }
     }

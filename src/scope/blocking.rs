@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::aside::Standing;
 use super::child::Child;
 use super::handle::CancelScope;
 use super::scope_handle::{Named, Scope, Spawner};
@@ -95,7 +96,7 @@ where
     W: FnOnce(Blocking) -> T + Send + 'static,
     T: Send + 'static,
 {
-    spawn::start(scope, Role::Task, name, site, None, Work(Some(work)), |host, task| {
+    spawn::start(scope, Role::Task, name, site, Standing::Apart, Work(Some(work)), |host, task| {
         host.spawn_blocking(task, Spawned::run_blocking)
     })
 }

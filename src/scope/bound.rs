@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::aside::Aside;
+use super::aside::{Aside, Standing};
 use super::child::Child;
 use super::scope_handle::Scope;
 use super::{fork, spawn};
@@ -46,14 +46,8 @@ pub(super) enum Turn {
 }
 
 impl Turn {
-    /// The turn of a child that is started now. Nothing if the scope has no bound.
-    #[inline]
+    /// The turn of a child that has just been admitted. Nothing if the scope has no bound.
     pub(super) fn of(node: &NodeRef) -> Option<Self> {
-        if node.word().is_guarded() { Self::find(node) } else { None }
-    }
-
-    #[cold]
-    fn find(node: &NodeRef) -> Option<Self> {
         let permits = of(node)?;
         Some(match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => Self::Running(Some(permit)),
@@ -147,9 +141,9 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let aside = Some(Box::new(Aside::with(Turn::Running(self.permit))));
+        let standing = Standing::Has(Box::new(Aside::with(Turn::Running(self.permit))));
         let (scope, site) = (self.scope.node(), Location::caller());
-        spawn::start(scope, Role::Task, None, site, aside, future, Host::spawn)
+        spawn::start(scope, Role::Task, None, site, standing, future, Host::spawn)
     }
 
     /// As [`Scope::fork`], in this place.
@@ -159,8 +153,8 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let aside = Some(Box::new(Aside::with(Turn::Running(self.permit))));
-        fork::fork_in_turn(self.scope.node(), None, Location::caller(), aside, future)
+        let standing = Standing::Has(Box::new(Aside::with(Turn::Running(self.permit))));
+        fork::fork_in_turn(self.scope.node(), None, Location::caller(), standing, future)
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::aside::Aside;
+use super::aside::{Aside, Standing};
 use super::child::{Child, Outcome};
 use super::local::LocalScope;
 use super::wake_key::WakeKey;
@@ -29,15 +29,15 @@ where
     F: Future + Send + 'env,
     F::Output: Send + 'env,
 {
-    fork_in_turn(scope, name, site, Aside::of(scope), future)
+    fork_in_turn(scope, name, site, Standing::InLine, future)
 }
 
-/// As [`fork`], with a turn that the caller has waited for.
+/// As [`fork`], for whoever may have waited for a turn.
 pub(super) fn fork_in_turn<'env, F>(
     scope: &NodeRef,
     name: Option<Cow<'static, str>>,
     site: Site,
-    aside: Option<Box<Aside>>,
+    standing: Standing,
     future: F,
 ) -> Child<F::Output>
 where
@@ -45,7 +45,7 @@ where
     F::Output: Send + 'env,
 {
     // A scope that went away meanwhile gives the fork back; its destructor settles it.
-    start(scope, name, site, aside, future, |fork| {
+    start(scope, name, site, standing, future, |fork| {
         erased::post(scope, Box::pin(fork)).unwrap_or(false)
     })
 }
@@ -63,7 +63,7 @@ where
 {
     let post = |fork| erased::post_local(scope, Box::pin(fork)).unwrap_or(false);
     let scope = &scope.scope().handle.0;
-    start(scope, name, site, Aside::of(scope), future, post)
+    start(scope, name, site, Standing::InLine, future, post)
 }
 
 /// Admits a forked child and has `post` send it, which says whether the scope has to be told.
@@ -71,7 +71,7 @@ fn start<F: Future>(
     scope: &NodeRef,
     name: Option<Cow<'static, str>>,
     site: Site,
-    aside: Option<Box<Aside>>,
+    standing: Standing,
     future: F,
     post: impl FnOnce(Forked<F>) -> bool,
 ) -> Child<F::Output> {
@@ -85,6 +85,7 @@ fn start<F: Future>(
     if let Some(name) = name {
         handle.set_name(name);
     }
+    let aside = standing.aside(scope, &handle);
     let slot = Arc::new(Slot::new());
     let fork = Forked {
         place: Some(Place::of(owner)),

@@ -181,12 +181,10 @@ where
     type Output = Result<F::Output, Cancelled>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.run.outcome.is_none() {
-            if self.as_mut().advance(cx).is_pending() {
-                return Poll::Pending;
-            }
-        } else {
-            self.as_mut().project().run.look_around(stack::beneath());
+        if self.run.outcome.is_some() {
+            self.as_mut().project().run.look_around_again();
+        } else if self.as_mut().advance(cx).is_pending() {
+            return Poll::Pending;
         }
         self.drain(cx)
     }
@@ -238,15 +236,19 @@ where
             if self.node().peek().is_calm() || seeded!(LostRecheck) {
                 return Poll::Pending;
             }
-            match self.as_mut().judge() {
-                Verdict::GoOn => {}
-                Verdict::Stop => return self.stop(cx),
-                Verdict::Stay(shielding) => {
-                    if self.as_mut().stay(shielding, cx) {
-                        return Poll::Pending;
-                    }
-                }
+            if let Some(outcome) = self.as_mut().attend(cx) {
+                return outcome;
             }
+        }
+    }
+
+    /// Step 4: the body has suspended, and there is something to look at. Nothing if it goes on.
+    #[cold]
+    fn attend(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        match self.as_mut().judge() {
+            Verdict::GoOn => None,
+            Verdict::Stop => Some(self.stop(cx)),
+            Verdict::Stay(shielding) => self.stay(shielding, cx).then_some(Poll::Pending),
         }
     }
 

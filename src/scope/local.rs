@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::panic::Location;
 
-use super::aside::Aside;
+use super::aside::Standing;
 use super::begin::Begin;
 use super::child::Child;
 use super::future::ScopeFuture;
@@ -210,6 +210,6 @@ where
     F::Output: 'static,
 {
     let scope = &scope.scope.handle.0;
-    let aside = Aside::of(scope);
-    spawn::start(scope, Role::Task, name, site, aside, future, |_, task| Host::spawn_local(task))
+    let launch = |_: &Host, task| Host::spawn_local(task);
+    spawn::start(scope, Role::Task, name, site, Standing::InLine, future, launch)
 }

@@ -83,6 +83,12 @@ impl<T> Run<T> {
         }
     }
 
+    /// As [`look_around`](Self::look_around), for a scope whose body is over.
+    #[cold]
+    pub(super) fn look_around_again(&mut self) {
+        self.look_around(stack::beneath());
+    }
+
     /// Polled in another place than before: unless its parent is what polls this future, nobody may
     /// come by to drop it when an ancestor is cancelled, and it has to be woken by itself (R23).
     #[cold]

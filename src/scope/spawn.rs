@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::aside::Aside;
+use super::aside::{Aside, Standing};
 use super::child::{Child, Outcome};
 use super::child_body;
 use crate::context::stack::{self, Mark, Place};
@@ -29,8 +29,8 @@ where
     F::Output: Send + 'static,
 {
     // Services end last: a bound is for the others.
-    let aside = if role == Role::Service { None } else { Aside::of(scope) };
-    start(scope, role, name, site, aside, future, Host::spawn)
+    let standing = if role == Role::Service { Standing::Apart } else { Standing::InLine };
+    start(scope, role, name, site, standing, future, Host::spawn)
 }
 
 /// Admits a child and has `launch` start it, which gives it back if there is no runtime.
@@ -40,7 +40,7 @@ pub(super) fn start<F: Future>(
     role: Role,
     name: Option<Cow<'static, str>>,
     site: Site,
-    aside: Option<Box<Aside>>,
+    standing: Standing,
     future: F,
     launch: impl FnOnce(&Host, Spawned<F>) -> Launched<F>,
 ) -> Child<F::Output> {
@@ -54,6 +54,7 @@ pub(super) fn start<F: Future>(
     if let Some(name) = name {
         handle.set_name(name);
     }
+    let aside = standing.aside(scope, &handle);
     let task = Spawned { place: Some(Place::of(owner)), body: Some(future), aside };
     let spawned = match scope.tree().host() {
         Some(host) => launch(host, task),

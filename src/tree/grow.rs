@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::aftermath::Aftermath;
 use super::node::{Branch, NONE, State};
 use super::word::{Role, Word};
-use super::{NodeRef, Site, TRUNK, Tree};
+use super::{NodeRef, Note, Site, TRUNK, Tree};
 use crate::ground::seeded;
 
 /// Why a child was not admitted.
@@ -137,7 +137,11 @@ impl NodeRef {
             branch.services += 1;
         }
         drop(state);
-        Ok((NodeRef::owning(Arc::clone(tree), index), NodeRef::asking(Arc::clone(tree), index)))
+        let mut handle = NodeRef::asking(Arc::clone(tree), index);
+        if !word.admits() {
+            handle.note(Note::Guarded);
+        }
+        Ok((NodeRef::owning(Arc::clone(tree), index), handle))
     }
 
     /// Why a child would not be admitted now, if so.

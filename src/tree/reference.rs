@@ -34,6 +34,8 @@ pub(crate) enum Note {
     Registered = 1 << 34,
     /// What a shield does not keep has been woken.
     Roused = 1 << 35,
+    /// A child's handle: its scope had terms when it was admitted.
+    Guarded = 1 << 36,
 }
 
 impl NodeRef {

@@ -21,6 +21,7 @@ pub(super) struct Table {
 }
 
 /// Where a word beyond the near ones stands: chunk, and place in it.
+#[inline]
 fn place(index: u32) -> (usize, usize) {
     let chunk = (index / NEAR).ilog2();
     (chunk as usize, (index - (NEAR << chunk)) as usize)
