@@ -389,3 +389,22 @@ async fn what_was_never_registered_does_not_run() {
     assert!(work.await.is_err());
     assert!(log.is_empty());
 }
+
+/// R13, R16: what a finalizer starts in its scope is admitted and waited for, also when the scope had a
+/// service that was ended before.
+#[tokio::test(start_paused = true)]
+async fn a_finalizer_starts_children_though_services_have_ended() {
+    let log = Log::new();
+    scope(async |s: Scope<'static>| {
+        s.service(pending::<()>());
+        let (late, mark) = (s.clone(), log.clone());
+        s.defer(secs(5), async move {
+            let child = late.spawn(async { 7 });
+            assert_eq!(child.await.unwrap(), 7);
+            mark.add("the child has run");
+        });
+    })
+    .await
+    .unwrap();
+    assert_eq!(log.all(), ["the child has run"]);
+}

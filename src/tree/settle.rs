@@ -148,7 +148,11 @@ impl NodeRef {
         if live == 0 {
             let Some(rare) = &mut branch.rare else { return Step::Close(None) };
             return match rare.finalizers.pop() {
-                Some(finalizer) => Step::Finalize(finalizer),
+                Some(finalizer) => {
+                    // The services have ended: what a finalizer starts is admitted as ever.
+                    rare.terms.is_winding_down = false;
+                    Step::Finalize(finalizer)
+                }
                 None => Step::Close(rare.panic.take()),
             };
         }
@@ -167,8 +171,8 @@ impl NodeRef {
         let tree = self.tree();
         let mut state = tree.state.lock();
         let branch = state.below_mut(self.index());
-        if branch.live != branch.services {
-            // Somebody was admitted meanwhile.
+        if branch.live != branch.services || self.word().is_cancelled() {
+            // Somebody was admitted meanwhile, or they have been cancelled with the scope.
             return;
         }
         branch.rare_mut().terms.is_winding_down = true;
