@@ -53,8 +53,7 @@ fn cancel_against_a_child_in_a_shield_bounded() {
             let canceller = thread::spawn(move || handle.cancel());
             assert!(block_on(work).is_err());
             canceller.join().unwrap();
-            let got = *got.lock().unwrap();
-            got
+            got.lock().unwrap().take()
         },
     );
 }
