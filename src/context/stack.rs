@@ -45,6 +45,16 @@ impl Place {
         self.0.note(Note::Registered);
     }
 
+    /// Whether the owner has put something on a shelf of its node.
+    #[inline]
+    pub(crate) fn has_aside(&self) -> bool {
+        self.0.is_noted(Note::Aside)
+    }
+
+    pub(crate) fn note_aside(&mut self) {
+        self.0.note(Note::Aside);
+    }
+
     /// Cancelled, and kept by a shield: has what is polled here and is not kept woken, once. Returns
     /// whether this was the time.
     #[cold]
@@ -265,7 +275,7 @@ fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
         if at.index() != TRUNK && at.word().role().is_task() {
             // The first scope of this task: now it needs a tree.
             let mut trunk = NodeRef::trunk(at.sprout());
-            for note in [Note::Registered, Note::Roused] {
+            for note in [Note::Registered, Note::Roused, Note::Aside] {
                 if at.is_noted(note) {
                     trunk.note(note);
                 }

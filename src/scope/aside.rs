@@ -1,13 +1,16 @@
-//! What few children have, in a box beside their body: a turn in a bounded scope, a timer.
+//! What few children have, beside their body: a turn in a bounded scope, a timer.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::bound::Turn;
 use crate::context::stack::Place;
 use crate::context::time::{self, Timer};
-use crate::tree::{NodeRef, Note};
+use crate::ground::sync::Lock;
+use crate::tree::{Attachment, NodeRef, Note, Shelf};
 
-/// See above. Most children have none.
+/// See above. It stands on a shelf of the child's node, so that the others carry not even a pointer: the
+/// size of a child's task matters.
 #[derive(Default)]
 pub(super) struct Aside {
     turn: Turn,
@@ -16,30 +19,35 @@ pub(super) struct Aside {
     timer: Option<Timer>,
 }
 
+/// As it stands there. Only the child's owner takes it, and puts it back.
+struct Shelved(Lock<Option<Aside>>);
+
 /// How a child that is started stands to the bound of its scope.
 pub(super) enum Standing {
     /// It waits for its turn, if there is a bound.
     InLine,
     /// It has its turn.
-    Has(Box<Aside>),
+    Has(Turn),
     /// It is not counted.
     Apart,
 }
 
 impl Standing {
-    /// What the child has to have, once admission has given it `handle`.
+    /// Gives the child what it has to have, once admission has given it `handle`.
     #[inline]
-    pub(super) fn aside(self, scope: &NodeRef, handle: &NodeRef) -> Option<Box<Aside>> {
+    pub(super) fn settle(self, scope: &NodeRef, handle: &NodeRef, place: &mut Place) {
         match self {
-            Self::InLine if handle.is_noted(Note::Guarded) => Self::line_up(scope),
-            Self::InLine | Self::Apart => None,
-            Self::Has(aside) => Some(aside),
+            Self::InLine if handle.is_noted(Note::Guarded) => Self::line_up(scope, place),
+            Self::InLine | Self::Apart => {}
+            Self::Has(turn) => Aside { turn, timer: None }.put(place),
         }
     }
 
     #[cold]
-    fn line_up(scope: &NodeRef) -> Option<Box<Aside>> {
-        Turn::of(scope).map(|turn| Box::new(Aside::with(turn)))
+    fn line_up(scope: &NodeRef, place: &mut Place) {
+        if let Some(turn) = Turn::of(scope) {
+            Aside { turn, timer: None }.put(place);
+        }
     }
 }
 
@@ -54,32 +62,50 @@ pub(super) enum Look {
 }
 
 impl Aside {
-    pub(super) fn with(turn: Turn) -> Self {
-        Self { turn, timer: None }
+    /// Puts it on its shelf.
+    fn put(self, place: &mut Place) {
+        place.note_aside();
+        let make = || -> Attachment { Arc::new(Shelved(Lock::new(None))) };
+        let here = place.node().attachment(Shelf::Aside, make).map(shelved);
+        let before = here.map(|here| here.0.lock().replace(self));
+        drop(before);
+    }
+
+    /// Takes it from its shelf.
+    fn take(place: &Place) -> Option<Self> {
+        if !place.has_aside() {
+            return None;
+        }
+        shelved(place.node().known_attachment(Shelf::Aside)?).0.lock().take()
     }
 
     /// Ready when it is this child's turn.
-    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.turn.poll(cx)
+    #[cold]
+    pub(super) fn poll_turn(place: &mut Place, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(mut aside) = Self::take(place) else { return Poll::Ready(()) };
+        let polled = aside.turn.poll(cx);
+        aside.put(place);
+        polled
     }
 
-    /// Arms the timer if the child's own deadline is nearer than those above (R20).
-    fn retime(aside: &mut Option<Box<Self>>, node: &NodeRef) {
-        let nearest = node.own_nearest_deadline().filter(|_| !node.peek().is_cancelled());
-        match (nearest, aside.as_mut()) {
-            (None, None) => {}
-            (None, Some(aside)) => aside.timer = None,
-            (Some(at), _) => aside.get_or_insert_default().timer = Some(Timer::at(at)),
-        }
+    /// The child has ended: in a bounded scope, the next one may run.
+    #[cold]
+    pub(super) fn leave(place: &Place) {
+        drop(Self::take(place));
     }
 
     /// Looks at what the child's word asks for, and at its timer.
     #[cold]
-    pub(super) fn look(
-        aside: &mut Option<Box<Self>>,
-        place: &mut Place,
-        cx: &mut Context<'_>,
-    ) -> Look {
+    pub(super) fn look(place: &mut Place, cx: &mut Context<'_>) -> Look {
+        let mut aside = Self::take(place);
+        let look = Self::look_with(&mut aside, place, cx);
+        if let Some(aside) = aside {
+            aside.put(place);
+        }
+        look
+    }
+
+    fn look_with(aside: &mut Option<Self>, place: &mut Place, cx: &mut Context<'_>) -> Look {
         if place.node().peek().must_attend() {
             place.node().attended();
             Self::retime(aside, place.node());
@@ -100,4 +126,19 @@ impl Aside {
         }
         if place.node().peek().must_attend() { Look::Again } else { Look::Suspend }
     }
+
+    /// Arms the timer if the child's own deadline is nearer than those above (R20).
+    fn retime(aside: &mut Option<Self>, node: &NodeRef) {
+        let nearest = node.own_nearest_deadline().filter(|_| !node.peek().is_cancelled());
+        match (nearest, aside.as_mut()) {
+            (None, None) => {}
+            (None, Some(aside)) => aside.timer = None,
+            (Some(at), _) => aside.get_or_insert_default().timer = Some(Timer::at(at)),
+        }
+    }
+}
+
+fn shelved(any: Attachment) -> Arc<Shelved> {
+    // INVARIANT: nothing else is put on this shelf.
+    any.downcast().expect("what stands there is the child's")
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::aside::{Aside, Standing};
+use super::aside::Standing;
 use super::child::Child;
 use super::scope_handle::Scope;
 use super::{fork, spawn};
@@ -141,7 +141,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let standing = Standing::Has(Box::new(Aside::with(Turn::Running(self.permit))));
+        let standing = Standing::Has(Turn::Running(self.permit));
         let (scope, site) = (self.scope.node(), Location::caller());
         spawn::start(scope, Role::Task, None, site, standing, future, Host::spawn)
     }
@@ -153,7 +153,7 @@ impl<'env> Slot<'_, 'env> {
         F: Future + Send + 'env,
         F::Output: Send + 'env,
     {
-        let standing = Standing::Has(Box::new(Aside::with(Turn::Running(self.permit))));
+        let standing = Standing::Has(Turn::Running(self.permit));
         fork::fork_in_turn(self.scope.node(), None, Location::caller(), standing, future)
     }
 }

@@ -16,15 +16,16 @@ use crate::ground::seeded;
 #[inline]
 pub(super) fn poll<F: Future>(
     place: &mut Option<Place>,
-    aside: &mut Option<Box<Aside>>,
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
     if stack::node(place.as_ref()).peek().is_cancelled() && !is_shielded(place.as_ref()) {
         return Poll::Ready(None);
     }
-    if aside.as_mut().is_some_and(|aside| aside.poll_turn(cx).is_pending()) {
-        return Poll::Pending;
+    if let Some(place) = place.as_mut().filter(|place| place.has_aside()) {
+        if Aside::poll_turn(place, cx).is_pending() {
+            return Poll::Pending;
+        }
     }
     let (_, polled) = stack::within(place, || {
         panics::catch(|| body.as_mut().as_pin_mut().map(|body| body.poll(cx)))
@@ -51,11 +52,10 @@ fn is_shielded(place: Option<&Place>) -> bool {
 #[inline]
 pub(super) fn poll_root<F: Future>(
     place: &mut Option<Place>,
-    aside: &mut Option<Box<Aside>>,
     body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
 ) -> Poll<Option<F::Output>> {
-    if let Poll::Ready(value) = poll(place, aside, body, cx) {
+    if let Poll::Ready(value) = poll(place, body, cx) {
         return Poll::Ready(value);
     }
     let register = |place: &mut Place, anew: bool, waker: &Waker| {
@@ -64,7 +64,7 @@ pub(super) fn poll_root<F: Future>(
             place.set_registered();
         }
     };
-    if must_end(place, aside, cx, register) { Poll::Ready(None) } else { Poll::Pending }
+    if must_end(place, cx, register) { Poll::Ready(None) } else { Poll::Pending }
 }
 
 /// The body has suspended: whether the child has to end. If not, it is woken when there is something to
@@ -75,7 +75,6 @@ pub(super) fn poll_root<F: Future>(
 #[inline]
 pub(super) fn must_end(
     place: &mut Option<Place>,
-    aside: &mut Option<Box<Aside>>,
     cx: &mut Context<'_>,
     mut register: impl FnMut(&mut Place, bool, &Waker),
 ) -> bool {
@@ -84,10 +83,10 @@ pub(super) fn must_end(
         let is_calm = place.node().peek().is_calm();
         register(place, !is_calm, cx.waker());
         // I5: whoever cancels after the registration finds the waker; whoever did before it is seen here.
-        if aside.is_none() && place.node().peek().is_calm() || seeded!(LostRecheck) {
+        if !place.has_aside() && place.node().peek().is_calm() || seeded!(LostRecheck) {
             return false;
         }
-        match Aside::look(aside, place, cx) {
+        match Aside::look(place, cx) {
             Look::Suspend => return false,
             Look::End => return true,
             Look::Again => {}
@@ -100,16 +99,14 @@ pub(super) fn must_end(
 #[inline]
 pub(super) fn end<F: Future>(
     place: &mut Option<Place>,
-    aside: &mut Option<Box<Aside>>,
     body: Pin<&mut Option<F>>,
     value: Option<F::Output>,
 ) -> Option<F::Output> {
     let value = drop_body(place, body, value);
-    if aside.is_some() {
-        // In a bounded scope, the next one may run.
-        drop(aside.take());
-    }
     if let Some(place) = place.take() {
+        if place.has_aside() {
+            Aside::leave(&place);
+        }
         place.node().finish();
     }
     value

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::aside::{Aside, Standing};
+use super::aside::Standing;
 use super::child::{Child, Outcome};
 use super::local::LocalScope;
 use super::wake_key::WakeKey;
@@ -85,12 +85,12 @@ fn start<F: Future>(
     if let Some(name) = name {
         handle.set_name(name);
     }
-    let aside = standing.aside(scope, &handle);
+    let mut place = Place::of(owner);
+    standing.settle(scope, &handle, &mut place);
     let slot = Arc::new(Slot::new());
     let fork = Forked {
-        place: Some(Place::of(owner)),
+        place: Some(place),
         body: Some(future),
-        aside,
         slot: Arc::clone(&slot),
         key: WakeKey::NONE,
     };
@@ -144,7 +144,6 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
-        aside: Option<Box<Aside>>,
         slot: Arc<Slot<F::Output>>,
         key: WakeKey,
     }
@@ -163,8 +162,7 @@ impl<F: Future> Future for Forked<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if let Poll::Ready(value) = child_body::poll(this.place, this.aside, this.body.as_mut(), cx)
-        {
+        if let Poll::Ready(value) = child_body::poll(this.place, this.body.as_mut(), cx) {
             return self.end(value);
         }
         let key = this.key;
@@ -175,7 +173,7 @@ impl<F: Future> Future for Forked<F> {
                 *key = new;
             }
         };
-        if child_body::must_end(this.place, this.aside, cx, register) {
+        if child_body::must_end(this.place, cx, register) {
             return self.end(None);
         }
         Poll::Pending
@@ -186,7 +184,7 @@ impl<F: Future> Forked<F> {
     /// The child has ended: its handle gets the value last.
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<()> {
         let this = self.project();
-        let value = child_body::end(this.place, this.aside, this.body, value);
+        let value = child_body::end(this.place, this.body, value);
         this.slot.fill(value);
         Poll::Ready(())
     }

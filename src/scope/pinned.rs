@@ -187,13 +187,9 @@ impl<M, T> Drop for Departure<M, T> {
 fn live<F: Future>(here: &Here, place: &mut Option<Place>, body: F) -> Option<F::Output> {
     let mut body = pin!(Some(body));
     let lived = panics::catch(|| {
-        here.block_on(poll_fn(|cx| {
-            match child_body::poll_root(place, &mut None, body.as_mut(), cx) {
-                Poll::Ready(value) => {
-                    Poll::Ready(child_body::drop_body(place, body.as_mut(), value))
-                }
-                Poll::Pending => Poll::Pending,
-            }
+        here.block_on(poll_fn(|cx| match child_body::poll_root(place, body.as_mut(), cx) {
+            Poll::Ready(value) => Poll::Ready(child_body::drop_body(place, body.as_mut(), value)),
+            Poll::Pending => Poll::Pending,
         }))
     });
     lived.unwrap_or_else(|panic| {
@@ -271,7 +267,7 @@ struct Leaving<T> {
 impl<T> Drop for Leaving<T> {
     fn drop(&mut self) {
         let gone = pin!(None::<Ready<T>>);
-        let value = child_body::end(&mut self.place, &mut None, gone, self.value.take());
+        let value = child_body::end(&mut self.place, gone, self.value.take());
         self.slot.fill(value);
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use super::aside::{Aside, Standing};
+use super::aside::Standing;
 use super::child::{Child, Outcome};
 use super::child_body;
 use crate::context::stack::{self, Mark, Place};
@@ -54,8 +54,9 @@ pub(super) fn start<F: Future>(
     if let Some(name) = name {
         handle.set_name(name);
     }
-    let aside = standing.aside(scope, &handle);
-    let task = Spawned { place: Some(Place::of(owner)), body: Some(future), aside };
+    let mut place = Place::of(owner);
+    standing.settle(scope, &handle, &mut place);
+    let task = Spawned::new(place, future);
     let spawned = match scope.tree().host() {
         Some(host) => launch(host, task),
         // Not polled yet, so that it is not decided where its children run: then here.
@@ -86,8 +87,6 @@ pin_project! {
         place: Option<Place>,
         #[pin]
         body: Option<F>,
-        // What few children have.
-        aside: Option<Box<Aside>>,
     }
 
     impl<F: Future> PinnedDrop for Spawned<F> {
@@ -102,7 +101,7 @@ impl<F: Future> Future for Spawned<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        match child_body::poll_root(this.place, this.aside, this.body, cx) {
+        match child_body::poll_root(this.place, this.body, cx) {
             Poll::Ready(value) => self.end(value),
             Poll::Pending => Poll::Pending,
         }
@@ -111,7 +110,7 @@ impl<F: Future> Future for Spawned<F> {
 
 impl<F: Future> Spawned<F> {
     pub(super) fn new(place: Place, body: F) -> Self {
-        Self { place: Some(place), body: Some(body), aside: None }
+        Self { place: Some(place), body: Some(body) }
     }
 
     /// Runs a child that is ready at its first poll, on a thread that may block.
@@ -128,7 +127,7 @@ impl<F: Future> Spawned<F> {
     #[inline]
     fn end(self: Pin<&mut Self>, value: Option<F::Output>) -> Poll<Option<F::Output>> {
         let this = self.project();
-        Poll::Ready(child_body::end(this.place, this.aside, this.body, value))
+        Poll::Ready(child_body::end(this.place, this.body, value))
     }
 
     /// Dropped before it had ended: its runtime was shut down.
@@ -148,5 +147,20 @@ impl<F: Future + Unpin> Spawned<F> {
     /// Takes a child that has not been polled apart, to be polled elsewhere.
     pub(super) fn into_parts(mut self) -> Option<(Place, F)> {
         self.place.take().zip(self.body.take())
+    }
+}
+
+#[cfg(all(test, not(any(umbel_loom, loom))))]
+mod tests {
+    use super::*;
+
+    fn size_of_task<F: Future>(_: F) -> usize {
+        size_of::<Spawned<F>>()
+    }
+
+    #[test]
+    fn the_task_of_an_empty_child_is_three_words() {
+        // The bar on bytes per child rests on this. See `docs/rationale.md`.
+        assert_eq!(size_of_task(async {}), 3 * size_of::<usize>());
     }
 }

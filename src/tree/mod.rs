@@ -71,13 +71,15 @@ pub(crate) enum Shelf {
     Locals,
     /// What bounds the number of children.
     Bound,
+    /// What few children have.
+    Aside,
     /// What tells strangers that the node is cancelled.
     #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
     Token,
 }
 
 impl Shelf {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 }
 
 /// What the floors above have a node keep until nothing lives below it. As opaque as an attachment.

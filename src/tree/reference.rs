@@ -36,6 +36,8 @@ pub(crate) enum Note {
     Roused = 1 << 35,
     /// A child's handle: its scope had terms when it was admitted.
     Guarded = 1 << 36,
+    /// Something of the owner's stands on a shelf of the node.
+    Aside = 1 << 37,
 }
 
 impl NodeRef {
