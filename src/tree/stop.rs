@@ -115,8 +115,12 @@ impl NodeRef {
         let reason = stop.reason.clone();
         let requests = std::mem::take(&mut stop.requests);
         drop(state);
+        if requests == 0 {
+            // Somebody else has come to the end of the same grace.
+            return;
+        }
         let mut reason = Some(reason.with_unfinished(unfinished));
-        for _ in 0..requests.max(1) {
+        for _ in 0..requests {
             let cause = reason.take();
             self.cancel(|| cause.unwrap_or_else(|| Reason::bare(Kind::Stopped)));
         }
