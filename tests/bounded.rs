@@ -199,7 +199,7 @@ async fn without_a_bound_there_is_always_a_place() {
     .unwrap();
 }
 
-/// R6: children that wait for their turn are cancelled with the scope, and never polled. A280: also
+/// R6: children that wait for their turn are cancelled with the scope, and never polled. Also
 /// when one that runs has failed.
 #[tokio::test(start_paused = true)]
 async fn queued_children_never_start_after_a_cancel_or_a_failure() {
@@ -350,7 +350,7 @@ async fn any_bound_but_zero_will_do() {
     }
 }
 
-/// A280: a limit over items that take different times: the results come in the order of the items.
+/// R13: a limit over items that take different times: the results come in the order of the items.
 #[tokio::test(start_paused = true)]
 async fn a_limit_over_items_keeps_their_order() {
     let start = Instant::now();

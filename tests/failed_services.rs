@@ -7,7 +7,7 @@ use std::future::pending;
 use common::{Counts, Log, boom, catch, drive, panic_of, settle, text};
 use umbel::{Kind, Scope, orphans, scope};
 
-/// R14, A281: a service that panics fails the scope like any child: all others are cancelled, waited
+/// R14: a service that panics fails the scope like any child: all others are cancelled, waited
 /// for, and its panic is resumed.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_panics_fails_the_scope() {

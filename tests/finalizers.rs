@@ -37,7 +37,7 @@ enum End {
 const ENDS: [End; 6] =
     [End::Value, End::Cancelled, End::Deadline, End::Panic, End::ChildPanic, End::Inherited];
 
-/// R16 (A267): the last one first, one after another, each once, after body and children are gone,
+/// R16: the last one first, one after another, each once, after body and children are gone,
 /// before the scope (or the one around it, which absorbs) returns; however it ends.
 #[tokio::test(start_paused = true)]
 async fn all_run_however_the_scope_ends() {
@@ -273,7 +273,7 @@ async fn a_fork_that_comes_while_a_finalizer_runs_is_polled() {
     work.ready().unwrap();
 }
 
-/// I30 (A270): registered from a child, a fork, another thread, and from within a finalizer: all run,
+/// I30: registered from a child, a fork, another thread, and from within a finalizer: all run,
 /// before the scope returns.
 #[tokio::test(start_paused = true)]
 async fn they_are_registered_from_anywhere() {

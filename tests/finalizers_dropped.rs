@@ -290,7 +290,7 @@ fn what_a_finalizer_of_a_dropped_scope_sees() {
     });
 }
 
-/// I30 (A269): on a scope that has ended a finalizer runs at once, by nobody's order; its panic is
+/// I30: on a scope that has ended a finalizer runs at once, by nobody's order; its panic is
 /// `drain`'s.
 #[test]
 fn on_a_scope_that_has_ended_it_runs_as_an_orphan() {

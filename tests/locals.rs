@@ -165,7 +165,7 @@ async fn a_child_sees_its_scope_and_not_its_spawner() {
     .unwrap();
 }
 
-/// A307: what is set in a child is seen neither by its siblings nor by the parent; what was set before it
+/// R22: what is set in a child is seen neither by its siblings nor by the parent; what was set before it
 /// was spawned is seen by all.
 #[tokio::test]
 async fn what_a_child_sets_stays_in_it() {

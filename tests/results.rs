@@ -48,7 +48,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// A191: the results come in the order in which the children end. A group can be filled again when it
+/// R12: the results come in the order in which the children end. A group can be filled again when it
 /// is empty.
 #[tokio::test(start_paused = true)]
 async fn results_come_in_the_order_of_the_ends() {
@@ -77,7 +77,7 @@ async fn results_come_in_the_order_of_the_ends() {
     .unwrap();
 }
 
-/// A189, A192: with the number of the item in it, results can be put in order; a failure among them
+/// R12: with the number of the item in it, results can be put in order; a failure among them
 /// cancels nobody, for a value that is an error is a value.
 #[tokio::test(start_paused = true)]
 async fn results_can_be_put_in_order() {
@@ -97,7 +97,7 @@ async fn results_can_be_put_in_order() {
     assert_eq!(sorted.await.unwrap(), [Ok(9), Err("two"), Ok(1)]);
 }
 
-/// A191: who leaves after the first result, and cancels, waits for the rest; their values are dropped.
+/// R12: who leaves after the first result, and cancels, waits for the rest; their values are dropped.
 #[tokio::test(start_paused = true)]
 async fn leaving_early_and_cancelling_ends_the_rest() {
     let (start, counts) = (Instant::now(), Counts::new());

@@ -173,7 +173,7 @@ async fn a_service_can_be_cancelled_by_its_handle() {
     assert!(kinds.eq([Kind::Explicit, Kind::ScopeEnded]));
 }
 
-/// A281: a service that is being ended, here in a shield, cannot start another child: it is refused
+/// R15: a service that is being ended, here in a shield, cannot start another child: it is refused
 /// with kind `ScopeEnded`, unpolled. The scope waits for the shield.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_admitted_while_services_are_being_ended() {

@@ -115,7 +115,7 @@ fn a_value_right_after_the_section_wins() {
     assert_eq!(work.ready().unwrap(), 7);
 }
 
-/// R11 (A004, A031): two shielded yields pass in a cancelled scope, an ordinary one does not.
+/// R11: two shielded yields pass in a cancelled scope, an ordinary one does not.
 #[test]
 fn shielded_yields_pass_and_an_ordinary_one_does_not() {
     let log = Log::new();
@@ -136,7 +136,7 @@ fn shielded_yields_pass_and_an_ordinary_one_does_not() {
     assert_eq!(log.all(), ["first", "second"]);
 }
 
-/// R3 (A008): a shielded yield after the cancel, and then the end: a value, and the code around the
+/// R3: a shielded yield after the cancel, and then the end: a value, and the code around the
 /// scope goes on.
 #[tokio::test(start_paused = true)]
 async fn a_request_dies_with_its_scope() {
@@ -152,7 +152,7 @@ async fn a_request_dies_with_its_scope() {
     assert!(!outcome.await.unwrap());
 }
 
-/// R10 (A037): the cancel does not wake what a section waits for; done by hand, it goes on to the next
+/// R10: the cancel does not wake what a section waits for; done by hand, it goes on to the next
 /// checkpoint.
 #[tokio::test(start_paused = true)]
 async fn a_cancel_does_not_disturb_what_the_section_waits_for() {
@@ -178,7 +178,7 @@ async fn a_cancel_does_not_disturb_what_the_section_waits_for() {
     .unwrap();
 }
 
-/// R10 (A096): the section's own limit is in force, to the millisecond, cancelled or not; and a section
+/// R10: the section's own limit is in force, to the millisecond, cancelled or not; and a section
 /// that was cut says so.
 #[tokio::test(start_paused = true)]
 async fn a_sections_own_limit_is_in_force() {
@@ -210,7 +210,7 @@ async fn a_section_that_is_ready_at_its_limit_has_won() {
     assert!(shield(Duration::ZERO, yield_now()).await.is_err());
 }
 
-/// R10, R20 (A083, A114): nothing of what is around the section is in force in it: no cancellation, no
+/// R10, R20: nothing of what is around the section is in force in it: no cancellation, no
 /// deadline. After it everything is.
 #[tokio::test(start_paused = true)]
 async fn what_is_around_a_section_is_not_in_force_in_it() {
@@ -242,7 +242,7 @@ async fn deadline_here() -> Option<std::time::Instant> {
     scope(async |inner| inner.deadline()).await.ok().flatten()
 }
 
-/// R20 (A114): inside, the section's own limit is the nearest, though one outside is nearer; a limit of
+/// R20: inside, the section's own limit is the nearest, though one outside is nearer; a limit of
 /// a scope inside counts too.
 #[tokio::test(start_paused = true)]
 async fn inside_a_section_its_own_limit_is_the_nearest() {

@@ -312,7 +312,7 @@ async fn a_spawned_child_in_a_section_is_waited_for() {
     assert!(work.ready().is_err());
 }
 
-/// R15 (A098): a service in a section ends after it.
+/// R15: a service in a section ends after it.
 #[tokio::test(start_paused = true)]
 async fn a_service_in_a_section_ends_after_it() {
     let log = Log::new();

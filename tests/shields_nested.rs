@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use umbel::{Kind, check, checkpoint, scope, shield, shield_unbounded};
 
-/// R10 (A076, A084): a scope inside the section is cancelled and absorbs; the section goes on.
+/// R10: a scope inside the section is cancelled and absorbs; the section goes on.
 #[tokio::test(start_paused = true)]
 async fn a_scope_inside_a_section_is_cancelled_as_ever() {
     for outer_too in [false, true] {
@@ -41,7 +41,7 @@ async fn a_scope_inside_a_section_is_cancelled_as_ever() {
     }
 }
 
-/// R10 (A086): a sibling cancels the scope inside the section, whose body waits.
+/// R10: a sibling cancels the scope inside the section, whose body waits.
 #[tokio::test(start_paused = true)]
 async fn a_sibling_cancels_a_scope_inside_a_section() {
     let start = Instant::now();
@@ -121,7 +121,7 @@ fn the_outer_of_two_sections_counts() {
     assert_eq!(log.all(), ["inner over", "outer over"]);
 }
 
-/// R4, R11 (A089, A090): S1 with S2 with a section in it; in the section S1, S2 or both are cancelled,
+/// R4, R11: S1 with S2 with a section in it; in the section S1, S2 or both are cancelled,
 /// and a checkpoint passes. After it none does, in whichever scope.
 #[tokio::test(start_paused = true)]
 async fn leaving_a_section_every_cancelled_ancestor_counts() {
@@ -154,7 +154,7 @@ async fn leaving_a_section_every_cancelled_ancestor_counts() {
     }
 }
 
-/// R3 (A044): the middle scope returns a value in the poll in which its section ends, under a cancelled
+/// R3: the middle scope returns a value in the poll in which its section ends, under a cancelled
 /// outer one: the code between runs, up to its next suspension.
 #[tokio::test(start_paused = true)]
 async fn code_after_a_scope_that_won_runs_to_its_next_suspension() {
@@ -174,7 +174,7 @@ async fn code_after_a_scope_that_won_runs_to_its_next_suspension() {
     assert_eq!(log.all(), ["between"]);
 }
 
-/// R4 (A045): what was not cancelled itself never absorbs, whatever sections its destructors or its body
+/// R4: what was not cancelled itself never absorbs, whatever sections its destructors or its body
 /// had.
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_is_not_cancelled_itself_does_not_absorb_after_a_section() {
@@ -196,7 +196,7 @@ async fn a_scope_that_is_not_cancelled_itself_does_not_absorb_after_a_section() 
     assert_eq!(log.all(), ["inner body dropped"]);
 }
 
-/// I24 (A228): under the section the reason is that of the scope inside, not one that was inherited
+/// I24: under the section the reason is that of the scope inside, not one that was inherited
 /// before.
 #[tokio::test(start_paused = true)]
 async fn the_reason_inside_a_section_is_never_the_one_outside() {
@@ -254,7 +254,7 @@ async fn counts_are_as_without_a_section() {
     assert_eq!(outcome.await.unwrap().unwrap(), 0);
 }
 
-/// R10 (A087): a child enters a section and says so; its scope is cancelled; the wait in the section
+/// R10: a child enters a section and says so; its scope is cancelled; the wait in the section
 /// completes, the one after it does not.
 #[tokio::test(start_paused = true)]
 async fn a_wait_in_the_section_completes_and_the_next_does_not() {
@@ -281,7 +281,7 @@ async fn a_wait_in_the_section_completes_and_the_next_does_not() {
     assert_eq!((log.all(), start.elapsed()), (vec!["first"], Duration::from_millis(200)));
 }
 
-/// R10 (A077, A080, A095): when the section ends, what was started in a scope inside it has ended, and
+/// R10: when the section ends, what was started in a scope inside it has ended, and
 /// the next checkpoint of the scope around is the last.
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_a_section_ends_the_children_in_it() {

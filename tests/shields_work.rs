@@ -11,7 +11,7 @@ use common::{Counts, Gate, drive, secs, settle};
 use tokio::time::{Instant, sleep};
 use umbel::{Scope, scope, shield_unbounded};
 
-/// I6 (A092): a scope with a task with a scope with a shielded child of half a second; the outermost is
+/// I6: a scope with a task with a scope with a shielded child of half a second; the outermost is
 /// cancelled: bounded work on every level, and none while the child sleeps.
 #[tokio::test(start_paused = true)]
 async fn the_work_is_bounded_while_a_shielded_child_sleeps() {

@@ -18,7 +18,7 @@ async fn sleeper(n: u64, ready: Ready<u64>) -> &'static str {
     "end"
 }
 
-/// A159: the start returns when the child is ready; the child goes on, and the scope waits for it.
+/// R15: the start returns when the child is ready; the child goes on, and the scope waits for it.
 #[tokio::test(start_paused = true)]
 async fn a_start_returns_when_the_child_is_ready_and_the_scope_when_it_has_ended() {
     for n in [1, 2] {
@@ -36,7 +36,7 @@ async fn a_start_returns_when_the_child_is_ready_and_the_scope_when_it_has_ended
     }
 }
 
-/// A160: a function that wants a `Ready` can be called without one that listens. What it says is
+/// R15: a function that wants a `Ready` can be called without one that listens. What it says is
 /// dropped.
 #[tokio::test(start_paused = true)]
 async fn readiness_can_be_ignored() {
@@ -48,7 +48,7 @@ async fn readiness_can_be_ignored() {
     assert_eq!(log.all(), ["value"]);
 }
 
-/// A162, A163: an error before the child is ready goes to the caller, as it is. The scope knows nothing
+/// R15: an error before the child is ready goes to the caller, as it is. The scope knows nothing
 /// of it.
 #[tokio::test(start_paused = true)]
 async fn an_error_before_readiness_goes_to_the_caller_alone() {
@@ -63,7 +63,7 @@ async fn an_error_before_readiness_goes_to_the_caller_alone() {
     assert_eq!((handle.cancel_count(), handle.is_cancelled()), (0, false));
 }
 
-/// A165: a child that returns without a word has ended, and what it returned comes with that.
+/// R15: a child that returns without a word has ended, and what it returned comes with that.
 #[tokio::test(start_paused = true)]
 async fn a_child_that_returns_without_a_word_has_ended() {
     let outcome = scope(async |s| s.start(async |_: Ready<()>| 7).await.map(drop)).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_child_that_returns_without_a_word_has_ended() {
     assert!(std::error::Error::source(&error).is_none());
 }
 
-/// A166, R13: a start in a scope that has ended, is cancelled or is stopping is refused at once, and
+/// R13: a start in a scope that has ended, is cancelled or is stopping is refused at once, and
 /// the closure is not called.
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_refused_builds_nothing() {
@@ -107,7 +107,7 @@ async fn a_start_that_is_refused_builds_nothing() {
     }
 }
 
-/// A171: an error after the child is ready is its handle's, and nobody else's.
+/// R15: an error after the child is ready is its handle's, and nobody else's.
 #[tokio::test(start_paused = true)]
 async fn an_error_after_readiness_belongs_to_the_handle() {
     let outcome = scope(async |s| {
@@ -185,7 +185,7 @@ async fn a_panic_after_readiness_goes_to_the_scope() {
     assert_eq!(panic_of(work).await, "ready");
 }
 
-/// A181: the closure may do something before it gives the future, and be ready already.
+/// R15: the closure may do something before it gives the future, and be ready already.
 #[tokio::test(start_paused = true)]
 async fn the_closure_itself_may_be_ready() {
     let started = scope(async |s| {
@@ -212,7 +212,7 @@ async fn a_panic_of_the_closure_is_the_callers() {
     .unwrap();
 }
 
-/// A174: the body is over while starts are pending: they count as children that live. Two of them,
+/// R15: the body is over while starts are pending: they count as children that live. Two of them,
 /// staggered; each takes 2 s to be ready and 3 s more.
 #[tokio::test(start_paused = true)]
 async fn pending_starts_keep_the_scope_open() {
@@ -246,7 +246,7 @@ async fn pending_starts_keep_the_scope_open() {
     .unwrap();
 }
 
-/// A174: the pending child fails before it is ready: the scope closes then, and the error is the
+/// R15: the pending child fails before it is ready: the scope closes then, and the error is the
 /// caller's.
 #[tokio::test(start_paused = true)]
 async fn a_pending_start_that_fails_lets_the_scope_close() {

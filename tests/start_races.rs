@@ -216,7 +216,7 @@ async fn one_order(order: &[Event], runs_between: bool) {
     assert_eq!((log.count("said"), log.count("returned")), (1, 1), "{order:?}");
 }
 
-/// A168: the start is made but not polled when the scope is cancelled; then the child is ready, without
+/// R15, I27: the start is made but not polled when the scope is cancelled; then the child is ready, without
 /// a suspension, and has not been polled at all.
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_polled_after_the_cancel_says_cancelled() {
@@ -233,7 +233,7 @@ async fn a_start_that_is_polled_after_the_cancel_says_cancelled() {
     assert_eq!(counts.both(), (0, 1));
 }
 
-/// A169: the caller's scope is cancelled, not the child's; the child says that it is ready and goes on.
+/// R15, I27: the caller's scope is cancelled, not the child's; the child says that it is ready and goes on.
 /// The start is dropped with its caller, and takes the child along. The group has seen nothing.
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_caller_is_cancelled_takes_its_child_along() {
@@ -258,7 +258,7 @@ async fn a_start_whose_caller_is_cancelled_takes_its_child_along() {
     assert_eq!((handle.cancel_count(), handle.is_cancelled()), (0, false));
 }
 
-/// A172: a child with two children of its own; its scope is cancelled just before it is ready. All
+/// R15, I27: a child with two children of its own; its scope is cancelled just before it is ready. All
 /// are cancelled at once, for they never move.
 #[tokio::test(start_paused = true)]
 async fn grandchildren_of_a_starting_child_are_cancelled_with_its_scope() {
@@ -285,7 +285,7 @@ async fn grandchildren_of_a_starting_child_are_cancelled_with_its_scope() {
     assert_eq!((counts.both(), start.elapsed()), ((2, 2), secs(1)));
 }
 
-/// A175: a start into an outer scope is awaited in an inner one, where another child fails: the start
+/// R15, I27: a start into an outer scope is awaited in an inner one, where another child fails: the start
 /// is dropped, its child is cancelled, and the panic goes its own way.
 #[tokio::test(start_paused = true)]
 async fn a_failure_beside_the_caller_drops_the_start() {
@@ -305,7 +305,7 @@ async fn a_failure_beside_the_caller_drops_the_start() {
     assert_eq!(handle.cancel_count(), 0);
 }
 
-/// A177: the scope is cancelled while the child starts: the child is cancelled with it, and the start
+/// R15, I27: the scope is cancelled while the child starts: the child is cancelled with it, and the start
 /// says so to a caller elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_scope_that_is_cancelled_cancels_the_child_that_starts() {
@@ -336,7 +336,7 @@ async fn a_scope_that_is_cancelled_cancels_the_child_that_starts() {
     assert!(log.is_empty());
 }
 
-/// A178: the scope unwinds because a member failed, and a starting child waits for that member. It
+/// R15, I27: the scope unwinds because a member failed, and a starting child waits for that member. It
 /// ends: nobody waits for readiness that cannot come.
 #[tokio::test(start_paused = true)]
 async fn a_starting_child_that_waits_for_a_failed_member_ends() {
@@ -353,7 +353,7 @@ async fn a_starting_child_that_waits_for_a_failed_member_ends() {
     assert_eq!(text(&work.await.unwrap_err()), "member");
 }
 
-/// A098: the child starts inside a shield when the scope around it all is cancelled. It runs to the
+/// R15, I27: the child starts inside a shield when the scope around it all is cancelled. It runs to the
 /// end of the shield, where it is cancelled, and is not ready.
 #[tokio::test(start_paused = true)]
 async fn a_child_that_starts_in_a_shield_ends_behind_it() {
