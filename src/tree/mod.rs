@@ -18,9 +18,9 @@
 //! The files: [`word`] the packed state of a node, [`table`] the words of a tree, [`node`] the plain
 //! records and the links among them, [`aftermath`] what is left to do once the lock is released,
 //! [`reference`](mod@reference) counted references to nodes, and the transitions: [`grow`] (open, admit, graft),
-//! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`shield`] (what keeps a cancelled
-//! body), [`stop`] (the soft stop), [`fail`] (panics on their way
-//! to a scope), [`orphans`] (what nobody owns), [`view`] (questions).
+//! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`owed`] (services, finalizers),
+//! [`shield`] (what keeps a cancelled body), [`stop`] (the soft stop), [`fail`] (panics on their way to a
+//! scope), [`orphans`] (what nobody owns), [`shelf`] (what others keep here), [`view`] (questions).
 //!
 //! `docs/tree.md` tells the whole story: layout, orderings, races.
 
@@ -30,8 +30,10 @@ mod fail;
 mod grow;
 mod node;
 pub(crate) mod orphans;
+mod owed;
 mod reference;
 mod settle;
+mod shelf;
 mod shield;
 mod stop;
 mod table;

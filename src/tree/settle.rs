@@ -6,11 +6,12 @@
 //! anything below it lives (I18).
 
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use super::aftermath::Aftermath;
 use super::fail::take_panic;
 use super::node::{Branch, NONE, NOWHERE, State};
+use super::owed::{has_finalizers, is_tended};
 use super::word::{Role, Word};
 use super::{Attachment, Finalizer, NodeRef, Shelf, TRUNK, Tree, orphans};
 use crate::ground::panics::{self, Payload};
@@ -39,18 +40,18 @@ enum Step {
 
 /// What to do after a node has closed, outside its tree's lock. Usually nothing.
 #[derive(Default)]
-struct Upwards {
+pub(super) struct Upwards {
     /// This tree's last orphan has ended.
-    unregister: Option<usize>,
+    pub(super) unregister: Option<usize>,
     /// Something to be closed in turn: the node above that stands for this tree, or a zombie in it that
     /// has values to be dropped first.
-    close: Option<NodeRef>,
+    pub(super) close: Option<NodeRef>,
 }
 
 impl Upwards {
     /// Wakes and drops what is left to, and carries on above, tree by tree.
     #[inline]
-    fn go(self, aftermath: Aftermath) {
+    pub(super) fn go(self, aftermath: Aftermath) {
         aftermath.run();
         if self.unregister.is_some() || self.close.is_some() {
             self.go_on();
@@ -164,52 +165,6 @@ impl NodeRef {
         if must_end { Step::EndServices } else { Step::Wait }
     }
 
-    /// Only services are left: each is asked to end (R15). Nothing is admitted from here on, so that a
-    /// service on its way out cannot start another.
-    #[cold]
-    fn end_services(&self) {
-        let tree = self.tree();
-        let mut state = tree.state.lock();
-        let branch = state.below_mut(self.index());
-        if branch.live != branch.services || self.word().is_cancelled() {
-            // Somebody was admitted meanwhile, or they have been cancelled with the scope.
-            return;
-        }
-        branch.rare_mut().terms.is_winding_down = true;
-        self.slot().guard();
-        let mut services = Vec::new();
-        let mut index = state.first(self.index());
-        while index != NONE {
-            if tree.table.word(index).examine().role() == Role::Service {
-                tree.table.word(index).add_reference();
-                services.push(NodeRef::counted(Arc::clone(tree), index));
-            }
-            index = state.next(index);
-        }
-        drop(state);
-        let site = self.site();
-        for service in services {
-            service.cancel(|| Reason::at(Kind::ScopeEnded, site));
-        }
-    }
-
-    /// Has the node keep something to be run when nothing lives below any more, the last one first.
-    /// Gives it back if the node has closed (I30).
-    pub(crate) fn defer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
-        let mut state = self.tree().state.lock();
-        let word = self.word();
-        if word.is_closed() && !seeded!(LateFinalizer) {
-            return Err(finalizer);
-        }
-        let rare = state.below_mut(self.index()).rare_mut();
-        if word.is_forsaken() && !rare.tended {
-            // A zombie that nobody tends closes by itself.
-            return Err(finalizer);
-        }
-        rare.finalizers.push(finalizer);
-        Ok(())
-    }
-
     /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
     /// its parent waits for (R18). [`abandon`](Self::abandon) came first.
     ///
@@ -258,47 +213,6 @@ impl NodeRef {
         }
     }
 
-    /// Whoever tends the node asks for the next finalizer (I30: each is given out once), or is woken
-    /// when nothing lives below any more. When none is left the node is untended in the same step, so
-    /// that nobody can add one in between, and closes.
-    pub(crate) fn next_finalizer(&self, waker: &Waker) -> Poll<Option<Finalizer>> {
-        let waker = waker.clone();
-        let mut state = self.tree().state.lock();
-        if state.live(self.index()) > 0 {
-            let old = state.node_mut(self.index()).waker.replace(waker);
-            drop(state);
-            drop(old);
-            return Poll::Pending;
-        }
-        let rare = state.below_mut(self.index()).rare_mut();
-        let finalizer = rare.finalizers.pop();
-        let mut upwards = Upwards::default();
-        if finalizer.is_none() {
-            rare.tended = false;
-            upwards.close = Some(self.clone());
-        }
-        drop(state);
-        upwards.go(Aftermath::default());
-        Poll::Ready(finalizer)
-    }
-
-    /// Nobody can tend the node any more. Gives what has not been run, to be dropped by the caller, who
-    /// asks again afterwards. When that is nothing the node closes now, or, a common zombie, with the
-    /// last thing below it.
-    pub(crate) fn leave_untended(&self) -> Vec<Finalizer> {
-        let mut state = self.tree().state.lock();
-        let rare = state.below_mut(self.index()).rare_mut();
-        let left = std::mem::take(&mut rare.finalizers);
-        if !left.is_empty() {
-            return left;
-        }
-        rare.tended = false;
-        let close = (state.live(self.index()) == 0).then(|| self.clone());
-        drop(state);
-        Upwards { unregister: None, close }.go(Aftermath::default());
-        left
-    }
-
     /// A child has ended and its body is dropped. What it left behind (zombies in its own tree or
     /// below it) is waited for in its place; what it lent away is cancelled (R23).
     #[inline]
@@ -327,6 +241,11 @@ impl NodeRef {
         upwards.go(aftermath);
     }
 
+    /// Whether anything that must be waited for lives below.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.tree().state.lock().live(self.index()) > 0
+    }
+
     /// Has `waker` woken from now on. Gives back the one before, to be dropped with no lock held.
     pub(crate) fn register(&self, waker: &Waker) -> Option<Waker> {
         let waker = waker.clone();
@@ -337,15 +256,6 @@ impl NodeRef {
     pub(crate) fn unregister(&self) -> Option<Waker> {
         self.tree().state.lock().node_mut(self.index()).waker.take()
     }
-}
-
-fn has_finalizers(state: &State, index: u32) -> bool {
-    state.below(index).and_then(Branch::rare).is_some_and(|rare| !rare.finalizers.is_empty())
-}
-
-/// Whether somebody settles this zombie: it does not close by itself.
-fn is_tended(state: &State, index: u32) -> bool {
-    state.below(index).and_then(Branch::rare).is_some_and(|rare| rare.tended)
 }
 
 /// Counts a new zombie at its parent. Gives the registration back if it is not needed.
@@ -613,52 +523,5 @@ impl Tree {
         let mut aftermath = Aftermath::default();
         aftermath.drop_node(self.state.lock().remove(index));
         aftermath.run();
-    }
-}
-
-/// What the floors above hang on a node.
-impl NodeRef {
-    /// The attachment, made at the first call. Nothing if the node has closed.
-    pub(crate) fn attachment(
-        &self,
-        place: Shelf,
-        make: impl FnOnce() -> Attachment,
-    ) -> Option<Attachment> {
-        let mut state = self.tree().state.lock();
-        if self.word().is_closed() {
-            return None;
-        }
-        let slot = &mut state.below_mut(self.index()).rare_mut().attachments[place as usize];
-        Some(Arc::clone(slot.get_or_insert_with(make)))
-    }
-
-    /// The attachment, if there is one.
-    pub(crate) fn known_attachment(&self, place: Shelf) -> Option<Attachment> {
-        let state = self.tree().state.lock();
-        state.below(self.index())?.rare()?.attachments[place as usize].clone()
-    }
-
-    /// Hangs something on the node, in place of what hung there.
-    pub(crate) fn attach(&self, place: Shelf, attachment: Attachment) {
-        let mut state = self.tree().state.lock();
-        let slot = &mut state.below_mut(self.index()).rare_mut().attachments[place as usize];
-        let before = slot.replace(attachment);
-        drop(state);
-        drop(before);
-    }
-
-    /// Hangs something on the node that admission has to look at.
-    pub(crate) fn guard_with(&self, place: Shelf, attachment: Attachment) {
-        let before = {
-            let mut state = self.tree().state.lock();
-            self.slot().guard();
-            state.below_mut(self.index()).rare_mut().attachments[place as usize].replace(attachment)
-        };
-        drop(before);
-    }
-
-    /// Whether anything that must be waited for lives below.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.tree().state.lock().live(self.index()) > 0
     }
 }
