@@ -60,7 +60,7 @@ impl<R, X> Start<R, X> {
     }
 
     /// What the child said; if nothing yet, `waker` waits.
-    pub(super) fn ask(&self, waker: &Waker) -> Option<Result<R, X>> {
+    fn ask(&self, waker: &Waker) -> Option<Result<R, X>> {
         let waker = waker.clone();
         let mut stage = self.0.lock();
         if let Stage::Waiting(slot) = &mut *stage {
@@ -73,6 +73,28 @@ impl<R, X> Start<R, X> {
         self.leave()
     }
 
+    /// Waits for the child's word, or its end. Takes the child when either has come.
+    pub(super) fn poll<T>(
+        &self,
+        slot: &mut Option<Child<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Heard<R, X, T>> {
+        let mut child = slot.take().expect("a start was polled after it had returned");
+        if let Some(word) = self.ask(cx.waker()) {
+            return Poll::Ready(Heard::Told(word, child));
+        }
+        let Poll::Ready(outcome) = Pin::new(&mut child).poll(cx) else {
+            *slot = Some(child);
+            return Poll::Pending;
+        };
+        // It may have said something just before it ended; a word that comes later is nobody's.
+        let word = if seeded!(UnheardReady) { None } else { self.leave() };
+        Poll::Ready(match word {
+            Some(word) => Heard::Told(word, child.with_outcome(outcome)),
+            None => Heard::Ended(outcome),
+        })
+    }
+
     /// Nobody waits any more. Gives what the child had said by then.
     pub(super) fn leave(&self) -> Option<Result<R, X>> {
         let before = std::mem::replace(&mut *self.0.lock(), Stage::Over);
@@ -82,6 +104,14 @@ impl<R, X> Start<R, X> {
             Stage::Waiting(_) | Stage::Over => None,
         }
     }
+}
+
+/// What came of a start.
+pub(super) enum Heard<R, X, T> {
+    /// The child has said something, and goes on or has ended.
+    Told(Result<R, X>, Child<T>),
+    /// It has ended without a word.
+    Ended(Result<T, Cancelled>),
 }
 
 /// What a [`Ready`] speaks to.
@@ -286,20 +316,11 @@ impl<R, T> Future for Starting<R, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut child = this.child.take().expect("a start was polled after it had returned");
-        if let Some(Ok(value)) = this.start.ask(cx.waker()) {
-            return Poll::Ready(Ok(Started { value, child }));
-        }
-        let Poll::Ready(outcome) = Pin::new(&mut child).poll(cx) else {
-            this.child = Some(child);
-            return Poll::Pending;
-        };
-        // It may have been ready just before it ended; a word that comes later is nobody's.
-        let ready = if seeded!(UnheardReady) { None } else { this.start.leave() };
-        Poll::Ready(match (ready, outcome) {
-            (Some(Ok(value)), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
-            (_, Ok(output)) => Err(StartError::Ended(output)),
-            (_, Err(cancelled)) => Err(StartError::Cancelled(cancelled)),
+        this.start.poll(&mut this.child, cx).map(|turn| match turn {
+            Heard::Told(Ok(value), child) => Ok(Started { value, child }),
+            Heard::Told(Err(never), _) => match never {},
+            Heard::Ended(Ok(output)) => Err(StartError::Ended(output)),
+            Heard::Ended(Err(cancelled)) => Err(StartError::Cancelled(cancelled)),
         })
     }
 }

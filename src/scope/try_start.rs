@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use super::child::Child;
 use super::errors::Failing;
 use super::spawn;
-use super::start::{Ready, Start, Started};
+use super::start::{Heard, Ready, Start, Started};
 use super::try_handle::TryScope;
 use crate::ground::error::Cancelled;
 use crate::ground::reason::{Kind, Reason};
@@ -129,20 +129,10 @@ impl<R, U, E: From<Cancelled>> Future for TryStarting<R, U, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut child = this.child.take().expect("a start was polled after it had returned");
-        if let Some(word) = this.start.ask(cx.waker()) {
-            return Poll::Ready(word.map(|value| Started { value, child }));
-        }
-        let Poll::Ready(outcome) = Pin::new(&mut child).poll(cx) else {
-            this.child = Some(child);
-            return Poll::Pending;
-        };
-        // It may have said something just before it ended; a word that comes later is nobody's.
-        Poll::Ready(match (this.start.leave(), outcome) {
-            (Some(Ok(value)), outcome) => Ok(Started { value, child: child.with_outcome(outcome) }),
-            (Some(Err(error)), _) => Err(error),
-            (None, Err(cancelled)) => Err(E::from(cancelled)),
-            (None, Ok(_)) => {
+        this.start.poll(&mut this.child, cx).map(|turn| match turn {
+            Heard::Told(word, child) => word.map(|value| Started { value, child }),
+            Heard::Ended(Err(cancelled)) => Err(E::from(cancelled)),
+            Heard::Ended(Ok(_)) => {
                 let reason =
                     Reason::noted(Kind::ChildFailed, "it ended before it was ready", this.site);
                 Err(E::from(Cancelled::new(reason)))

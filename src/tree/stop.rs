@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::NodeRef;
 use super::aftermath::{Aftermath, Visit};
 use super::node::{Branch, Stop};
+use super::word::Word;
 use crate::ground::reason::{Kind, Reason, Unfinished};
 use crate::ground::waiters::Ticket;
 
@@ -147,42 +148,19 @@ impl NodeRef {
     /// RACE: registered first, looked at afterwards. A stop is written before it is announced below,
     /// so either it is seen here or its announcement finds the waker.
     pub(crate) fn watch_stop(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
-        let waker = waker.clone();
-        let mut state = self.tree().state.lock();
-        let is_closed = self.word().is_closed();
-        let watchers = &mut state.below_mut(self.index()).rare_mut().stop_watchers;
-        let unused = if is_closed { None } else { watchers.wait(ticket, waker) };
-        drop(state);
-        drop(unused);
-        if is_closed || self.is_stopping() {
+        let is_over = self.watch_end(ticket, waker) || self.is_stopping();
+        if is_over {
             self.stop_watching_stop(ticket.take());
-            return true;
         }
-        false
+        is_over
     }
 
     pub(crate) fn stop_watching_stop(&self, ticket: Option<Ticket>) {
-        let Some(ticket) = ticket else { return };
-        let mut state = self.tree().state.lock();
-        let rare = state.known_mut(self.index()).and_then(|branch| branch.rare.as_mut());
-        let waker = rare.and_then(|rare| rare.stop_watchers.remove(ticket));
-        drop(state);
-        drop(waker);
+        self.leave(|rare| &mut rare.stop_watchers, ticket);
     }
 
     /// Whether this node has closed; if not, `waker` waits for that (and is woken at other turns too).
     pub(crate) fn watch_end(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
-        let waker = waker.clone();
-        let mut state = self.tree().state.lock();
-        let is_closed = self.word().is_closed();
-        let watchers = &mut state.below_mut(self.index()).rare_mut().stop_watchers;
-        let unused = if is_closed {
-            ticket.take().and_then(|ticket| watchers.remove(ticket))
-        } else {
-            watchers.wait(ticket, waker)
-        };
-        drop(state);
-        drop(unused);
-        is_closed
+        self.wait_on(|rare| &mut rare.stop_watchers, Word::is_closed, ticket, waker)
     }
 }

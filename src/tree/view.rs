@@ -8,11 +8,11 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::aftermath::Aftermath;
-use super::node::{Branch, NONE, NOWHERE, State};
+use super::node::{Branch, NONE, NOWHERE, Rare, State};
 use super::word::{Role, Word};
 use super::{Attachment, NodeRef, Shelf, Site, TRUNK, Tree};
 use crate::ground::reason::{Reason, Unfinished};
-use crate::ground::waiters::Ticket;
+use crate::ground::waiters::{Ticket, Waiters};
 
 impl NodeRef {
     pub(crate) fn site(&self) -> Site {
@@ -168,26 +168,42 @@ impl NodeRef {
 
     /// Whether this node is cancelled or has closed; if neither, `waker` waits for either.
     pub(crate) fn watch(&self, ticket: &mut Option<Ticket>, waker: &Waker) -> bool {
+        let is_over = |word: Word| word.is_cancelled() || word.is_closed();
+        self.wait_on(|rare| &mut rare.watchers, is_over, ticket, waker)
+    }
+
+    pub(crate) fn stop_watching(&self, ticket: Option<Ticket>) {
+        self.leave(|rare| &mut rare.watchers, ticket);
+    }
+
+    /// Has `waker` wait in that list, unless what it waits for has happened. Returns whether it has.
+    pub(super) fn wait_on(
+        &self,
+        list: fn(&mut Rare) -> &mut Waiters,
+        is_over: impl FnOnce(Word) -> bool,
+        ticket: &mut Option<Ticket>,
+        waker: &Waker,
+    ) -> bool {
         let waker = waker.clone();
         let mut state = self.tree().state.lock();
-        let word = self.word();
-        let over = word.is_cancelled() || word.is_closed();
-        let watchers = &mut state.below_mut(self.index()).rare_mut().watchers;
+        let over = is_over(self.word());
+        let waiters = list(state.below_mut(self.index()).rare_mut());
         let unused = if over {
-            ticket.take().and_then(|ticket| watchers.remove(ticket))
+            ticket.take().and_then(|ticket| waiters.remove(ticket))
         } else {
-            watchers.wait(ticket, waker)
+            waiters.wait(ticket, waker)
         };
         drop(state);
         drop(unused);
         over
     }
 
-    pub(crate) fn stop_watching(&self, ticket: Option<Ticket>) {
+    /// Waits in that list no more.
+    pub(super) fn leave(&self, list: fn(&mut Rare) -> &mut Waiters, ticket: Option<Ticket>) {
         let Some(ticket) = ticket else { return };
         let mut state = self.tree().state.lock();
         let rare = state.known_mut(self.index()).and_then(|branch| branch.rare.as_mut());
-        let waker = rare.and_then(|rare| rare.watchers.remove(ticket));
+        let waker = rare.and_then(|rare| list(rare).remove(ticket));
         drop(state);
         drop(waker);
     }
