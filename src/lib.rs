@@ -23,6 +23,9 @@ mod token;
 
 mod root;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use context::checkpoint::{check, checkpoint};
 pub use context::local::ScopeLocal;
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};

@@ -142,3 +142,8 @@ pub fn come_due(scope: &crate::CancelScope) {
     let now = std::time::Instant::now();
     scope.node().come_due(now, |grace| now + grace);
 }
+
+/// A model has started a thread of its own.
+pub fn thread_started() {
+    crate::ground::runtime::threads::started();
+}

@@ -1,16 +1,23 @@
-//! The driver of the models.
+//! What the models have in common.
 //!
-//! `cargo loom` at the root of the repository runs them all. A model explores every schedule of its
-//! threads. loom can also explore fewer and say nothing; so the driver refuses the settings that would
-//! make it, and asks of every model how many executions it must at least have seen, and which outcomes.
+//! `cargo loom` at the root of the repository runs them all, and compares what they explored with
+//! `docs/verification.md`. A model explores every schedule of its threads. loom can also explore fewer
+//! and say nothing; so the driver, `umbel::testing::Model`, refuses the settings that would make it, and
+//! asks of every model how many executions it must at least have seen, and which outcomes.
+#![cfg(umbel_loom)]
 
-#[cfg(umbel_loom)]
-mod driver;
-#[cfg(umbel_loom)]
-pub use driver::{Bell, Model};
+mod bell;
+mod case;
+mod drive;
+pub mod page;
+pub mod source;
 
-#[cfg(not(umbel_loom))]
-#[test]
-fn models_run_only_under_their_cfg() {
-    panic!("nothing was model-checked: run `cargo loom`, with no RUSTFLAGS in the environment");
+pub use bell::Bell;
+pub use case::Case;
+pub use drive::{Drive, drives};
+
+/// A thread of the model, counted.
+pub fn spawn<T: 'static>(work: impl FnOnce() -> T + Send + 'static) -> loom::thread::JoinHandle<T> {
+    umbel::model::thread_started();
+    loom::thread::spawn(work)
 }

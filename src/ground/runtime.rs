@@ -245,6 +245,7 @@ mod backend {
     fn start<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let slot = Arc::new(Mutex::new(Slot { output: None, waker: None }));
         let filled = Arc::clone(&slot);
+        super::threads::started();
         loom::thread::spawn(move || {
             let output = work();
             let waker = {
@@ -273,6 +274,7 @@ mod backend {
         _name: &str,
         main: impl FnOnce() + Send + 'static,
     ) -> io::Result<Thread> {
+        super::threads::started();
         Ok(Thread(loom::thread::spawn(main)))
     }
 
@@ -365,3 +367,29 @@ mod backend {
 
 #[cfg(any(umbel_loom, loom))]
 pub use backend::block_on;
+
+/// How many threads take part in an execution of a model.
+#[cfg(any(umbel_loom, loom))]
+pub(crate) mod threads {
+    use std::cell::Cell;
+
+    thread_local! {
+        // std's: all threads of one model are coroutines on the thread that runs the test.
+        static COUNT: Cell<usize> = const { Cell::new(1) };
+    }
+
+    /// An execution begins, on its first thread.
+    #[cfg(feature = "testing")]
+    pub(crate) fn reset() {
+        COUNT.set(1);
+    }
+
+    pub(crate) fn started() {
+        COUNT.set(COUNT.get() + 1);
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn count() -> usize {
+        COUNT.get()
+    }
+}

@@ -1,45 +1,69 @@
 //! The seeded defects, each caught by its model.
 
-/// Each seeded defect is caught by the model named for it.
-#[test]
-fn seeded_defects_are_caught() {
-    let killers = [
-        ("WeakMark", "cancel::mark_publishes"),
-        ("LostRecheck", "whole::cancel_against_parking"),
-        ("ChargedToParent", "cancel::cancel_parent_and_child"),
-        ("MissedAttach", "cancel::cancel_against_open"),
-        ("DoubleDecrement", "settle::last_child_against_completion"),
-        ("ForgottenWake", "whole::cancel_against_parking"),
-        ("LateAdmission", "settle::admission_against_close"),
-        ("LastCause", "cancel::first_cause"),
-        ("EarlyReturn", "cancel::two_cancellers_and_a_task_below"),
-        ("EarlyRecycle", "cancel::handle_cancel_against_close"),
-        ("IgnoredShield", "shields::cancel_against_a_child_in_a_shield_bounded"),
-        ("BrokenShield", "shields::cancel_against_shield"),
-        ("LateFinalizer", "owed::finalizer_against_close"),
-        ("UntendedZombie", "owed::finalizer_of_a_zombie"),
-        ("UnheardReady", "owed::ready_against_the_end_of_the_child"),
-        ("ForgottenServices", "owed::services_end_last"),
-        ("UnannouncedStop", "owed::stop_against_waiting"),
-        ("AdmittedWhileStopping", "owed::admission_against_stop"),
-    ];
-    assert_eq!(killers.len(), umbel::model::Defect::ALL.len(), "every defect has its killer");
-    if std::env::var_os("UMBEL_SEEDED_DEFECT").is_some() {
-        return;
-    }
-    for (defect, model) in killers {
-        let started = std::time::Instant::now();
-        let run = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([model, "--exact"])
-            .env("UMBEL_SEEDED_DEFECT", defect)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&run.stdout);
-        assert!(text.contains("running 1 test"), "no model {model}:\n{text}");
-        assert!(!run.status.success(), "{defect} was not caught by {model}:\n{text}");
-        println!(
-            "defect {defect:<22} caught by {model} in {:.2} s",
-            started.elapsed().as_secs_f64()
-        );
-    }
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use libtest_mimic::Trial;
+use loom_tests::page::{Kill, Run};
+use umbel::model::{Defect, with_defect};
+
+use crate::run::lock;
+
+/// Each defect, and the model that catches it.
+pub(crate) const KILLERS: &[(Defect, &str)] = &[
+    (Defect::WeakMark, "cancel::mark_publishes"),
+    (Defect::LostRecheck, "whole::cancel_against_parking"),
+    (Defect::ChargedToParent, "cancel::cancel_parent_and_child"),
+    (Defect::MissedAttach, "cancel::cancel_against_open"),
+    (Defect::DoubleDecrement, "settle::last_child_against_completion"),
+    (Defect::ForgottenWake, "whole::cancel_against_parking"),
+    (Defect::LateAdmission, "settle::admission_against_close"),
+    (Defect::LastCause, "cancel::first_cause"),
+    (Defect::EarlyReturn, "cancel::two_cancellers_and_a_task_below"),
+    (Defect::EarlyRecycle, "cancel::handle_cancel_against_close"),
+    (Defect::IgnoredShield, "shields::cancel_against_a_child_in_a_shield_bounded"),
+    (Defect::BrokenShield, "shields::cancel_against_shield"),
+    (Defect::LateFinalizer, "owed::finalizer_against_close"),
+    (Defect::UntendedZombie, "owed::finalizer_of_a_zombie"),
+    (Defect::UnheardReady, "owed::ready_against_the_end_of_the_child"),
+    (Defect::ForgottenServices, "owed::services_end_last"),
+    (Defect::UnannouncedStop, "owed::stop_against_waiting"),
+    (Defect::AdmittedWhileStopping, "owed::admission_against_stop"),
+];
+
+/// Names the defect to switch on in the process that is to fail by it.
+const VARIABLE: &str = "UMBEL_SEEDED_DEFECT";
+
+/// Runs a model, with the defect that this process was started to see it catch.
+pub(crate) fn seeded<T>(model: impl FnOnce() -> T) -> T {
+    let Ok(name) = std::env::var(VARIABLE) else { return model() };
+    let known = Defect::ALL.into_iter().find(|defect| format!("{defect:?}") == name);
+    let defect = known.unwrap_or_else(|| panic!("no such defect: {name}"));
+    with_defect(defect, model)
+}
+
+/// Sees that a defect is caught, in a process of its own.
+pub(crate) fn trial((defect, killer): (Defect, &'static str), run: &Arc<Mutex<Run>>) -> Trial {
+    let run = Arc::clone(run);
+    let name = format!("{defect:?}");
+    Trial::test(format!("defects::{name}"), move || {
+        let started = Instant::now();
+        let output = Command::new(std::env::current_exe()?)
+            .args([killer, "--exact"])
+            .env(VARIABLE, &name)
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !text.contains("running 1 test") {
+            return Err(format!("no model {killer}:\n{text}").into());
+        }
+        // It may also abort: a panic that meets another ends the process.
+        if output.status.success() {
+            return Err(format!("{name} was not caught by {killer}:\n{text}").into());
+        }
+        let elapsed = started.elapsed();
+        println!("defect {name:<22} caught by {killer} in {:.2} s", elapsed.as_secs_f64());
+        lock(&run).kills.insert(name.clone(), Kill { defect: name.clone(), killer, elapsed });
+        Ok(())
+    })
 }

@@ -7,23 +7,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use loom::thread;
-use loom_tests::{Bell, Model};
+use loom_tests::{Bell, models, spawn};
 use umbel::model::{Owner, block_on};
+use umbel::testing::{Explored, Model};
 use umbel::{Ready, StartError};
 
 use crate::whole::{Alive, yield_once};
 
 /// I30: registered while the scope closes, a finalizer is run by the scope or, too late for that, as
 /// an orphan; once in either case.
-#[test]
-fn finalizer_against_close() {
-    Model::new("finalizer_against_close", 20).check(&["by nobody", "by the scope"], || {
+fn finalizer_against_close(model: Model) -> Explored {
+    model.floor(20).check(&["by nobody", "by the scope"], || {
         let runs = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&runs);
         let mut registrar = None;
         block_on(umbel::scope(async |s| {
-            registrar = Some(thread::spawn(move || {
+            registrar = Some(spawn(move || {
                 s.defer_unbounded(async move {
                     count.fetch_add(1, Ordering::SeqCst);
                 });
@@ -35,14 +34,13 @@ fn finalizer_against_close() {
         block_on(umbel::drain());
         assert_eq!(runs.load(Ordering::SeqCst), 1);
         if by_the_scope == 1 { "by the scope" } else { "by nobody" }
-    });
+    })
 }
 
 /// I19, I30: a scope is dropped while its child ends. The finalizer runs once, after the child, and
 /// before the scope around returns.
-#[test]
-fn finalizer_of_a_dropped_scope_bounded() {
-    Model::new("finalizer_of_a_dropped_scope_bounded", 100).bounded(2).check(&[1], || {
+fn finalizer_of_a_dropped_scope_bounded(model: Model) -> Explored {
+    model.floor(100).bounded(2).check(&[1], || {
         let alive = Arc::new(AtomicUsize::new(0));
         let (inside, runs) = (Arc::clone(&alive), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&runs);
@@ -65,19 +63,18 @@ fn finalizer_of_a_dropped_scope_bounded() {
         .unwrap();
         assert_eq!(alive.load(Ordering::SeqCst), 0);
         runs.load(Ordering::SeqCst)
-    });
+    })
 }
 
 /// I19, I30, on the bare tree: the owner leaves while the last child ends. Whoever tends the zombie
 /// gets the finalizer once, when the child has ended, and the zombie closes after that.
-#[test]
-fn finalizer_of_a_zombie() {
-    Model::new("finalizer_of_a_zombie", 10).check(&["at once", "woken"], || {
+fn finalizer_of_a_zombie(model: Model) -> Explored {
+    model.floor(10).check(&["at once", "woken"], || {
         let (above, _) = Owner::root();
         let (owner, scope) = above.open_below();
         let (child, handle) = scope.admit().unwrap();
         owner.defer();
-        let other = thread::spawn(move || child.finish());
+        let other = spawn(move || child.finish());
         let (bell, waker) = Bell::new();
         let left = owner.leave();
         let mut next = left.next_finalizer(&waker);
@@ -93,18 +90,17 @@ fn finalizer_of_a_zombie() {
         assert!(matches!(left.next_finalizer(&waker), Poll::Ready(false)), "once");
         assert!(scope.is_closed() && above.try_close(&waker));
         if woken { "woken" } else { "at once" }
-    });
+    })
 }
 
 /// R15: services are ended when the last ordinary child is done, whichever thread notices.
-#[test]
-fn services_end_last() {
-    Model::new("services_end_last", 10).check(&["by the child", "by the owner"], || {
+fn services_end_last(model: Model) -> Explored {
+    model.floor(10).check(&["by the child", "by the owner"], || {
         let (owner, scope) = Owner::root();
         let (service, service_handle) = scope.admit_service().unwrap();
         let (child, _handle) = scope.admit().unwrap();
         let (bell, waker) = Bell::new();
-        let other = thread::spawn(move || child.finish());
+        let other = spawn(move || child.finish());
         assert!(!owner.try_close(&waker), "the service lives");
         let noticed = service_handle.count() == 1;
         other.join().unwrap();
@@ -117,14 +113,13 @@ fn services_end_last() {
         service.finish();
         assert!(owner.try_close(&waker));
         if noticed { "by the owner" } else { "by the child" }
-    });
+    })
 }
 
 /// I27, I28: a start gives its outcome once, whatever the child, a canceller and the caller do. The
 /// scope is charged for nothing.
-#[test]
-fn ready_against_the_end_of_the_child() {
-    Model::new("ready_against_the_end_of_the_child", 20).check(&[(1, 2)], || {
+fn ready_against_the_end_of_the_child(model: Model) -> Explored {
+    model.floor(20).check(&[(1, 2)], || {
         block_on(umbel::scope(async |s| {
             let started = s.start(async |ready: Ready<i32>| {
                 ready.notify(1);
@@ -134,13 +129,12 @@ fn ready_against_the_end_of_the_child() {
             (started.value, started.child.await.unwrap())
         }))
         .unwrap()
-    });
+    })
 }
 
 /// I27: ready, or cancelled, and never both or neither.
-#[test]
-fn ready_against_cancel() {
-    Model::new("ready_against_cancel", 20).check(&["cancelled", "ready"], || {
+fn ready_against_cancel(model: Model) -> Explored {
+    model.floor(20).check(&["cancelled", "ready"], || {
         block_on(umbel::scope(async |s| {
             let starting = s.start(async |ready: Ready<()>| ready.notify(()));
             starting.handle().unwrap().cancel();
@@ -153,13 +147,12 @@ fn ready_against_cancel() {
             }
         }))
         .unwrap()
-    });
+    })
 }
 
 /// I28: the caller leaves. The child ends, by itself or cancelled, and the value is dropped once.
-#[test]
-fn ready_against_the_callers_drop() {
-    Model::new("ready_against_the_callers_drop", 20).check(&["left", "told"], || {
+fn ready_against_the_callers_drop(model: Model) -> Explored {
+    model.floor(20).check(&["left", "told"], || {
         let values = Arc::new(AtomicUsize::new(0));
         let value = Alive::new(&values);
         let told = block_on(umbel::scope(async move |s| {
@@ -175,45 +168,42 @@ fn ready_against_the_callers_drop() {
         .unwrap();
         assert_eq!(values.load(Ordering::SeqCst), 0, "the value is dropped");
         if told { "told" } else { "left" }
-    });
+    })
 }
 
 /// R17: whoever waits to be asked to stop is told, however the asking and the waiting meet.
-#[test]
-fn stop_against_waiting() {
-    Model::new("stop_against_waiting", 20).check(&["told"], || {
+fn stop_against_waiting(model: Model) -> Explored {
+    model.floor(20).check(&["told"], || {
         let (owner, outer) = Owner::root();
         let (inner, watched) = outer.open();
-        let stopper = thread::spawn(move || outer.stop());
+        let stopper = spawn(move || outer.stop());
         block_on(watched.stopping());
         stopper.join().unwrap();
         let (_, waker) = Bell::new();
         assert!(inner.try_close(&waker) && owner.try_close(&waker));
         "told"
-    });
+    })
 }
 
 /// R17 across tasks: the same for a child, whose tree appears at any time.
-#[test]
-fn stop_against_waiting_in_a_child() {
-    Model::new("stop_against_waiting_in_a_child", 20).check(&["told"], || {
+fn stop_against_waiting_in_a_child(model: Model) -> Explored {
+    model.floor(20).check(&["told"], || {
         let (_owner, outer) = Owner::root();
         let (task, _handle) = outer.admit().unwrap();
-        let stopper = thread::spawn(move || outer.stop());
+        let stopper = spawn(move || outer.stop());
         let (_inner, watched) = task.open_in_task();
         block_on(watched.stopping());
         stopper.join().unwrap();
         "told"
-    });
+    })
 }
 
 /// I20, R17: a child is admitted before the stop, and is waited for; or refused.
-#[test]
-fn admission_against_stop() {
-    Model::new("admission_against_stop", 20).check(&["admitted", "refused"], || {
+fn admission_against_stop(model: Model) -> Explored {
+    model.floor(20).check(&["admitted", "refused"], || {
         block_on(umbel::scope(async |s| {
             let spawner = s.spawner();
-            let other = thread::spawn(move || {
+            let other = spawn(move || {
                 let was_stopping = spawner.is_stopping();
                 let child = spawner.spawn(async {});
                 let is_refused = child.id().is_none();
@@ -224,17 +214,16 @@ fn admission_against_stop() {
             if other.join().unwrap() { "refused" } else { "admitted" }
         }))
         .unwrap()
-    });
+    })
 }
 
 /// I25: a deadline, here one more thread for which the time has come, passes before the end of the
 /// scope, which then says so; or has no effect on its outcome.
-#[test]
-fn deadline_against_completion() {
-    Model::new("deadline_against_completion", 20).check(&[Err(1), Ok(0), Ok(1)], || {
+fn deadline_against_completion(model: Model) -> Explored {
+    model.floor(20).check(&[Err(1), Ok(0), Ok(1)], || {
         let (work, handle) = umbel::scope(async |_| yield_once().await).with_handle();
         let watched = handle.clone();
-        let clock = thread::spawn(move || umbel::model::come_due(&handle));
+        let clock = spawn(move || umbel::model::come_due(&handle));
         let outcome = block_on(work);
         let seen = watched.cancel_count();
         clock.join().unwrap();
@@ -246,5 +235,19 @@ fn deadline_against_completion() {
                 Err(seen)
             }
         }
-    });
+    })
+}
+
+models! { owed:
+    finalizer_against_close,
+    finalizer_of_a_dropped_scope_bounded,
+    finalizer_of_a_zombie,
+    services_end_last,
+    ready_against_the_end_of_the_child,
+    ready_against_cancel,
+    ready_against_the_callers_drop,
+    stop_against_waiting,
+    stop_against_waiting_in_a_child,
+    admission_against_stop,
+    deadline_against_completion,
 }
