@@ -1,5 +1,9 @@
 //! The models of the tree and of the scope's future, and the seeded defects that they catch. Each model
 //! names the invariants it is about.
+#![cfg_attr(
+    umbel_loom,
+    expect(clippy::unwrap_used, reason = "a model that cannot go on has failed")
+)]
 
 #[cfg(not(umbel_loom))]
 fn main() {
