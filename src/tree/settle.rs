@@ -186,6 +186,10 @@ impl NodeRef {
             let mut state = tree.state.lock();
             let live = state.live(self.index());
             let tended = has_finalizers(&state, self.index());
+            if seeded!(TornRelease) {
+                drop(state);
+                state = tree.state.lock();
+            }
             if tended && live == 0 && !expected {
                 // Nothing was prepared, because nothing seemed to be left to wait for.
                 drop(state);
@@ -249,7 +253,13 @@ impl NodeRef {
     /// Has `waker` woken from now on. Gives back the one before, to be dropped with no lock held.
     pub(crate) fn register(&self, waker: &Waker) -> Option<Waker> {
         let waker = waker.clone();
-        self.tree().state.lock().node_mut(self.index()).waker.replace(waker)
+        let mut state = self.tree().state.lock();
+        let old = state.node_mut(self.index()).waker.replace(waker);
+        if seeded!(DropUnderLock) {
+            drop(old);
+            return None;
+        }
+        old
     }
 
     /// Has nobody woken.
@@ -507,7 +517,7 @@ impl Tree {
                 orphans::unregister(surplus);
                 None
             }
-            _ => is_masterless.then(|| orphans::register(self)),
+            _ => (is_masterless && !seeded!(UncountedOrphan)).then(|| orphans::register(self)),
         }
     }
 
