@@ -62,16 +62,16 @@ fn cancel_against_a_new_waker(model: Model) -> Explored {
 /// absorbs, whichever comes first.
 fn graft_against_cancel_bounded(model: Model) -> Explored {
     model.floor(30).bounded(4).check(&["absorbed", "woken"], || {
-        let cancelled = Arc::new(AtomicBool::new(false));
+        let returned = Arc::new(AtomicBool::new(false));
         let is_late = Arc::new(AtomicBool::new(false));
-        let (done, late) = (Arc::clone(&cancelled), Arc::clone(&is_late));
+        let (done, late) = (Arc::clone(&returned), Arc::clone(&is_late));
         let (inner, inner_handle) = umbel::scope(async move |_| {
             assert!(!late.load(Ordering::SeqCst), "it was started after the cancel");
             pending::<()>().await;
         })
         .with_handle();
         let (outer, handle) = umbel::scope(async move |_| {
-            is_late.store(cancelled.load(Ordering::SeqCst), Ordering::SeqCst);
+            is_late.store(returned.load(Ordering::SeqCst), Ordering::SeqCst);
             inner.await
         })
         .with_handle();
