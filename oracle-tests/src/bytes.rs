@@ -29,13 +29,14 @@ enum Code {
     Deadline,
     Forget,
     Check,
+    Drain,
     Return,
     Fail,
     Panic,
     Wait,
 }
 
-const CODES: [(Code, usize); 14] = [
+const CODES: [(Code, usize); 15] = [
     (Code::Open, 9),
     (Code::Start, 9),
     (Code::Cancel, 6),
@@ -50,6 +51,7 @@ const CODES: [(Code, usize); 14] = [
     (Code::Deadline, 2),
     (Code::Check, 2),
     (Code::Forget, 1),
+    (Code::Drain, 1),
 ];
 
 impl Code {
@@ -120,13 +122,13 @@ impl Writer {
         let by = self.pick(by, |_| true).unwrap_or(GROUND);
         let limit = (long % 4 != 0).then_some(long % 4);
         let held = Held { apart: how & 1 != 0, passes: how & 2 != 0 };
-        let polite = how & 4 != 0;
+        let listens = how & 4 != 0;
         let target = |wanted: fn(Thing) -> bool| self.pick(what, wanted);
         let op = match code {
             Code::Open => open(how, long),
             Code::Shield => Op::Shield { limit, held },
             Code::Start => match target(Thing::is_scope) {
-                Some(on) => Op::Start { on, how: sort(how), polite },
+                Some(on) => Op::Start { on, how: sort(how), listens },
                 None => open(how, long),
             },
             Code::Defer => match target(Thing::is_scope) {
@@ -142,6 +144,7 @@ impl Writer {
             Code::Deadline => Op::Deadline { what: target(Thing::has_handle)?, after: limit },
             Code::Forget => Op::Forget(target(|thing| matches!(thing, Thing::Child { .. }))?),
             Code::Check => Op::Check,
+            Code::Drain => Op::Drain,
             Code::Return => Op::Return,
             Code::Fail => Op::Fail,
             Code::Panic => Op::Panic,
@@ -166,7 +169,7 @@ fn open(how: u8, long: u8) -> Op {
         timeout: if long & 16 == 0 { None } else { span(long) },
         grace: if long & 32 == 0 { None } else { span(long >> 2) },
         early: how & 8 != 0,
-        polite: how & 4 != 0,
+        listens: how & 4 != 0,
         held: Held { apart: how & 1 != 0, passes: how & 2 != 0 },
     })
 }

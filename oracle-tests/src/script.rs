@@ -6,7 +6,8 @@
 //! of it, so that a script means the same to whoever runs it, in whatever order its bodies have their
 //! turns. What a script asks of a thing that does not exist (yet, or any more) is passed over.
 //!
-//! A body does nothing by itself: it waits for its next turn, and for what it has opened.
+//! A body does nothing by itself: it waits for its next turn, and for what it has opened. The ground does
+//! not end.
 
 use std::fmt;
 
@@ -26,7 +27,7 @@ pub struct Script {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The body of `by` does all of that in one poll. The ground stands for everybody who is in no
-    /// scope: what it asks of a handle is asked outside of every poll.
+    /// scope: if it only asks something of handles, that need not be in a poll at all.
     Turn { by: Number, ops: Vec<Op> },
     /// Time passes, in units that are longer than a script has steps.
     Wait(u8),
@@ -46,7 +47,7 @@ pub enum Op {
     Start {
         on: Number,
         how: How,
-        polite: bool,
+        listens: bool,
     },
     /// Leaves a finalizer to a scope.
     Defer {
@@ -75,10 +76,29 @@ pub enum Op {
     Forget(Number),
     /// Asks whether the place of the body is cancelled.
     Check,
+    /// Asks whether orphans are left, and for their panic if none are.
+    Drain,
     Return,
     /// Returns an error; in a body that cannot, returns.
     Fail,
     Panic,
+}
+
+impl Op {
+    /// Whether a body has to be polled for it.
+    #[must_use]
+    pub fn is_of_a_body(self) -> bool {
+        matches!(
+            self,
+            Self::Open(_)
+                | Self::Shield { .. }
+                | Self::Drop(_)
+                | Self::Check
+                | Self::Return
+                | Self::Fail
+                | Self::Panic
+        )
+    }
 }
 
 /// How a scope is opened.
@@ -90,8 +110,8 @@ pub struct Open {
     pub grace: Option<u8>,
     /// Its handle is taken before its first poll.
     pub early: bool,
-    /// Its body returns when it is asked to stop.
-    pub polite: bool,
+    /// Its body waits to be told that it is asked to stop. It takes note, and goes on.
+    pub listens: bool,
     pub held: Held,
 }
 
@@ -119,7 +139,7 @@ pub enum Thing {
     Ground,
     Scope { in_body: Number, open: Open },
     Shield { in_body: Number, limit: Option<u8>, held: Held },
-    Child { on: Number, how: How, polite: bool },
+    Child { on: Number, how: How, listens: bool },
     Finalizer { on: Number, limit: Option<u8>, at_once: bool },
 }
 
@@ -130,7 +150,7 @@ impl Thing {
         Some(match op {
             Op::Open(open) => Self::Scope { in_body: by, open },
             Op::Shield { limit, held } => Self::Shield { in_body: by, limit, held },
-            Op::Start { on, how, polite } => Self::Child { on, how, polite },
+            Op::Start { on, how, listens } => Self::Child { on, how, listens },
             Op::Defer { on, limit, at_once } => Self::Finalizer { on, limit, at_once },
             _ => return None,
         })
