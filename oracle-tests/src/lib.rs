@@ -3,4 +3,9 @@
 #![expect(missing_docs, reason = "for the tests of one repository")]
 
 pub mod bytes;
+pub mod check;
+pub mod clock;
+pub mod machine;
+pub mod oracle;
 pub mod script;
+pub mod view;
