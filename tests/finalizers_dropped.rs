@@ -377,3 +377,41 @@ fn a_child_that_is_slow_to_end_is_waited_for_first() {
         assert_eq!(log.all(), ["child's section", "finalizer"]);
     });
 }
+
+/// R16, R18: a child registers one after its scope was dropped. It runs after that child, like every
+/// other, and whoever is around waits for it.
+#[test]
+fn one_that_a_child_registers_after_the_drop() {
+    alone(|| async {
+        for around in [true, false] {
+            let log = Log::new();
+            let said = log.clone();
+            let owed = scope(async move |s: Scope<'static>| {
+                let of_scope = s.clone();
+                s.spawn(async move {
+                    let section = async {
+                        sleep(secs(2)).await;
+                        said.add("child registers");
+                        of_scope.defer(LIMIT, async move {
+                            sleep(secs(1)).await;
+                            said.add("finalizer");
+                        });
+                        sleep(secs(3)).await;
+                    };
+                    umbel::shield(LIMIT, section).await.unwrap();
+                });
+                pending::<()>().await;
+            });
+            let start = Instant::now();
+            let dropped = async { assert!(tokio::time::timeout(secs(1), owed).await.is_err()) };
+            if around {
+                scope(async |_| dropped.await).await.unwrap();
+            } else {
+                dropped.await;
+                drain().await;
+            }
+            assert_eq!(log.all(), ["child registers", "finalizer"]);
+            assert_eq!(start.elapsed(), secs(2 + 3 + 1), "it ran when the child had ended");
+        }
+    });
+}

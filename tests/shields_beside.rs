@@ -67,6 +67,38 @@ async fn a_branch_beside_a_section_is_dropped() {
     }
 }
 
+/// I14, I32: as above, and it is the scope's own time that passes: its deadline, or its grace. Nobody
+/// else is there to wake it.
+#[tokio::test(start_paused = true)]
+async fn a_branch_beside_a_section_is_dropped_when_the_time_has_passed() {
+    for by_deadline in [false, true] {
+        for first in [false, true] {
+            let lock = Mutex::new(());
+            let mut work = scope(async |s: Scope<'_>| {
+                if !by_deadline {
+                    s.stop(secs(1));
+                }
+                if first {
+                    tokio::join!(biased; holds(&lock, false), needs(&lock));
+                } else {
+                    let late = async {
+                        yield_now().await;
+                        needs(&lock).await;
+                    };
+                    tokio::join!(biased; late, holds(&lock, false));
+                }
+                pending::<()>().await;
+            });
+            if by_deadline {
+                work = work.timeout(secs(1));
+            }
+            let cancelled = finish(work).await.unwrap_err();
+            let kind = if by_deadline { Kind::Deadline } else { Kind::Stopped };
+            assert_eq!(cancelled.reason().kind(), kind);
+        }
+    }
+}
+
 /// I14: in a `FuturesUnordered` a branch is polled only if it was woken; what a section keeps from being
 /// dropped from above is woken, to end by itself.
 #[tokio::test(start_paused = true)]

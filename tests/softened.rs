@@ -294,3 +294,23 @@ async fn a_child_that_was_asked_something_is_still_cancelled() {
         }
     }
 }
+
+/// R1: after the end a request counts, and there is nothing that it could soften; whatever the scope was
+/// asked before.
+#[tokio::test(start_paused = true)]
+async fn after_the_end_a_request_is_not_softened() {
+    for was_asked in [false, true] {
+        let (work, handle) = scope(async |s| {
+            if was_asked {
+                s.cancel();
+            }
+        })
+        .grace(secs(5))
+        .name("a name is kept after the end")
+        .with_handle();
+        work.await.unwrap();
+        assert_eq!((handle.cancel_count(), handle.is_cancelled()), (0, false));
+        handle.cancel();
+        assert_eq!((handle.cancel_count(), handle.is_cancelled()), (1, true));
+    }
+}

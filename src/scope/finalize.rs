@@ -17,7 +17,7 @@ use crate::ground::panics;
 use crate::ground::reason::Kind;
 use crate::ground::runtime::Host;
 use crate::ground::unhandled::{Unhandled, UnhandledKind};
-use crate::tree::{self, NodeRef, Role, Site, TRUNK, Tree};
+use crate::tree::{self, Keeper, NodeRef, Role, Site, TRUNK, Tree};
 
 /// A finalizer, to be polled in the place of its scope.
 pub(super) type Finalizer = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -38,7 +38,12 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let finalizer = Box::pin(Guarded { is_over: false, site, work: run(limit, site, cleanup) });
-    let Err(late) = scope.defer(Box::new(Parcel(finalizer))) else { return };
+    let late = match scope.defer(Box::new(Parcel(finalizer))) {
+        Ok(Keeper::There) => return,
+        // The scope's future was dropped, and somebody below is still at work.
+        Ok(Keeper::Wanted) => return send_janitor(Place::of(scope.clone())),
+        Err(late) => late,
+    };
     let host = scope.tree().host().cloned().unwrap_or_else(Host::current);
     let (owner, _handle) = Tree::unowned(host).open(TRUNK, Role::Scope, site);
     owner.abandon();
@@ -96,10 +101,14 @@ pub(super) fn leave(place: Place, running: Option<Finalizer>) {
         let returned = node.defer(Box::new(Parcel(running)));
         debug_assert!(returned.is_ok(), "an owned node is open");
     }
-    if !node.release_scope() {
-        return;
+    if node.release_scope() {
+        send_janitor(place);
     }
-    let host = node.tree().host().cloned();
+}
+
+/// Has the finalizers of a node without an owner run, by a task on its runtime.
+fn send_janitor(place: Place) {
+    let host = place.node().tree().host().cloned();
     let janitor = Janitor { place: Some(place), running: None };
     // Without a runtime, or when that is shut down, the janitor's destructor says what is lost.
     match host.map(|host| host.spawn(janitor)) {

@@ -126,9 +126,12 @@ impl<T> Run<T> {
                 // What it was for is over: this very poll goes on to look.
                 return;
             }
-            // This very poll goes on to look: nobody need be woken.
+            // This very poll goes on to look: nobody need be woken. Unless a shield may keep the body: what
+            // is beside it there has had its turn already, and needs another one to end (I14).
             self.key = WakeKey::NONE;
-            drop(self.node().unregister());
+            if !self.node().may_have_shields() {
+                drop(self.node().unregister());
+            }
             self.fired = self.node().come_due(time::now(), time::after);
             // Softened: the grace has an end of its own.
             self.retime();

@@ -51,6 +51,7 @@ use crate::ground::sync::Lock;
 pub(crate) use grow::Refusal;
 use node::State;
 pub(crate) use node::TRUNK;
+pub(crate) use owed::Keeper;
 pub(crate) use reference::{NodeRef, Note};
 pub(crate) use settle::Closing;
 pub(crate) use shield::{Part, Shielding};

@@ -12,6 +12,17 @@ use super::{Finalizer, NodeRef};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::seeded;
 
+/// Who runs what a node keeps.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    /// Its owner, or whoever tends it.
+    There,
+    /// Its owner had left, and nothing was to be run: the caller finds somebody who asks for the
+    /// [`next_finalizer`](NodeRef::next_finalizer) until there is none.
+    Wanted,
+}
+
 impl NodeRef {
     /// Only services are left: each is asked to end (R15). Nothing is admitted from here on, so that a
     /// service on its way out cannot start another.
@@ -44,19 +55,20 @@ impl NodeRef {
 
     /// Has the node keep something to be run when nothing lives below any more, the last one first.
     /// Gives it back if the node has closed (I30).
-    pub(crate) fn defer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
+    pub(crate) fn defer(&self, finalizer: Finalizer) -> Result<Keeper, Finalizer> {
         let mut state = self.tree().state.lock();
         let word = self.word();
         if word.is_closed() && !seeded!(LateFinalizer) {
             return Err(finalizer);
         }
         let rare = state.below_mut(self.index()).rare_mut();
-        if word.is_forsaken() && !rare.tended {
-            // A zombie that nobody tends closes by itself.
-            return Err(finalizer);
-        }
         rare.finalizers.push(finalizer);
-        Ok(())
+        if word.is_forsaken() && !rare.tended {
+            // A common zombie so far: from here on it does not close by itself.
+            rare.tended = true;
+            return Ok(Keeper::Wanted);
+        }
+        Ok(Keeper::There)
     }
 
     /// Whoever tends the node asks for the next finalizer (I30: each is given out once), or is woken

@@ -82,10 +82,11 @@ impl Upwards {
     }
 }
 
-/// Whether a survivor below a zombie, dropped while the lock was let go of, has something to be waited
-/// for: then the last of that closes the zombie.
+/// Whether something has come to a zombie while the lock was let go of: a survivor below it was dropped,
+/// and has something to be waited for, or a finalizer was registered. Then the last of that closes it.
 fn is_busy_again(node: &NodeRef, state: &State) -> bool {
-    node.word().role().is_scope() && state.live(node.index()) > 0
+    let is_busy = state.live(node.index()) > 0 || is_tended(state, node.index());
+    node.word().role().is_scope() && is_busy
 }
 
 /// The values that are visible below a node: to be dropped with no lock held.

@@ -24,10 +24,11 @@ impl NodeRef {
         self.slot().guard();
     }
 
-    /// For how long a request to this scope is a soft one. Nothing if it is cancelled already.
+    /// For how long a request to this scope is a soft one. Nothing if it is cancelled already, or has
+    /// ended.
     pub(crate) fn grace(&self) -> Option<Duration> {
         let word = self.word();
-        if !word.is_guarded() || word.is_cancelled() {
+        if !word.is_guarded() || word.is_cancelled() || word.is_closed() {
             return None;
         }
         let state = self.tree().state.lock();

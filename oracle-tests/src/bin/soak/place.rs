@@ -1,0 +1,205 @@
+//! Where a piece of a program runs, and what it may do there.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::FutureExt as _;
+use umbel::{CancelScope, Child, Scope, TryScope};
+
+use crate::arguments::Flaw;
+use crate::journal::{Journal, Operation, Part, Phase, Spot};
+use crate::tokens::{Failure, Payload, Token, Value};
+
+/// Never passes. A limit, so that what it is given to is armed all the same.
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What all pieces of a program share.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// The handle of the scope that a piece starts its children in.
+#[derive(Clone, Debug)]
+pub(crate) enum Host {
+    Plain(Scope<'static>),
+    Try(TryScope<'static, Failure>),
+}
+
+/// What sort of code this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// The body of a scope: it can end what does not end by itself.
+    Body,
+    Child,
+    /// In a shield or a timeout. What it returns is nobody's error.
+    Section,
+    Finalizer,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) world: World,
+    pub(crate) host: Host,
+    /// The region of the host.
+    pub(crate) on: usize,
+    /// What is around this code: it differs from the host's region in a section.
+    pub(crate) spot: Spot,
+    pub(crate) sort: Sort,
+    pub(crate) depth: u32,
+}
+
+impl World {
+    pub(crate) fn take_turn(&self, operation: Operation) -> bool {
+        self.journal.open().take_turn(operation)
+    }
+
+    pub(crate) fn add_region(&self, outside: Option<Spot>, limit: Option<Duration>) -> usize {
+        self.journal.open().add_region(outside, limit.is_some())
+    }
+
+    pub(crate) fn note_handle(&self, region: usize, handle: CancelScope) {
+        self.journal.open().regions[region].handle = Some(handle);
+    }
+
+    /// A panic has come out of a region. It is caught here for good, or goes on into the body around.
+    pub(crate) fn pass_on(
+        &self,
+        payload: Box<dyn std::any::Any + Send>,
+        outside: Option<Spot>,
+        dice: &mut Rng,
+    ) {
+        match outside {
+            Some(spot) if dice.bool() => {
+                self.journal.open().regions[spot.region].panics += 1;
+                resume_unwind(payload)
+            }
+            // The flaw: nobody writes down that it came.
+            _ if self.flaw == Some(Flaw::Panic) && self.journal.number % 64 == 0 => {
+                std::mem::forget(payload);
+            }
+            // What is no panic of ours has been noticed by the hook.
+            _ => drop(Payload::catch(payload)),
+        }
+    }
+}
+
+impl Host {
+    pub(crate) fn handle(&self) -> CancelScope {
+        match self {
+            Self::Plain(scope) => scope.handle(),
+            Self::Try(scope) => scope.handle(),
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.world.journal
+    }
+
+    /// The same host, seen from a child, a section or a finalizer.
+    pub(crate) fn inside(&self, sort: Sort, region: usize, child: Option<usize>) -> Self {
+        let spot = Spot { region, child };
+        Self { spot, sort, depth: self.depth.saturating_sub(1), ..self.clone() }
+    }
+
+    /// Whether an error that is returned here goes to the scope.
+    pub(crate) fn may_fail(&self) -> bool {
+        self.sort != Sort::Section && matches!(self.host, Host::Try(_))
+    }
+
+    pub(crate) fn failure(&self) -> Failure {
+        let journal = self.journal();
+        Failure::Made { journal: journal.number, error: journal.open().add_error(self.on) }
+    }
+
+    /// Starts a child. The handle, and which one it is.
+    pub(crate) fn start<F>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(Self) -> F,
+    ) -> (usize, Child<Value>)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let index = self.journal().open().add_child(self.on, operation == Operation::Service);
+        let token = Token::new(self.journal(), Part::Child(index));
+        let work = work(self.inside(Sort::Child, self.on, Some(index)));
+        let work = async move { witnessed(token, work).await.map(|()| Value::new(index)) };
+        let child = match (&self.host, operation) {
+            (Host::Plain(scope), Operation::Fork) => scope.fork(sure(work)),
+            (Host::Plain(scope), Operation::Service) => scope.service(sure(work)),
+            (Host::Plain(scope), _) => scope.spawn(sure(work)),
+            (Host::Try(scope), Operation::Fork) => scope.fork(work),
+            (Host::Try(scope), Operation::Service) => scope.service(work),
+            (Host::Try(scope), _) => scope.spawn(work),
+        };
+        self.note_child(index, &child);
+        (index, child)
+    }
+
+    fn note_child(&self, index: usize, child: &Child<Value>) {
+        let mut pages = self.journal().open();
+        let page = &mut pages.children[index];
+        page.handle = child.handle();
+        page.is_refused = page.handle.is_none();
+        if page.is_refused && !page.is_dropped {
+            pages.faults.push(format!("R13: child {index} was refused, and not dropped"));
+        }
+    }
+
+    pub(crate) fn defer<F>(
+        &self,
+        limit: Duration,
+        has_short_limit: bool,
+        work: impl FnOnce(Self) -> F,
+    ) where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let mut pages = self.journal().open();
+        let index = pages.add_finalizer(self.on, has_short_limit);
+        let region = pages.finalizers[index].region;
+        drop(pages);
+        let token = Token::new(self.journal(), Part::Finalizer(index));
+        let work = witnessed(token, work(self.inside(Sort::Finalizer, region, None)));
+        match &self.host {
+            Host::Plain(scope) => scope.defer(limit, sure(work)),
+            Host::Try(scope) => scope.defer(limit, work),
+        }
+    }
+}
+
+/// Writes down how far the work came.
+async fn witnessed<F>(token: Token, work: F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    token.has_come_to(Phase::Running);
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(())) => {
+            token.has_come_to(Phase::Value);
+            Ok(())
+        }
+        Ok(Err(failure)) => {
+            token.has_come_to(Phase::Failed);
+            Err(failure)
+        }
+        Err(payload) => {
+            token.has_come_to(Phase::Panicked);
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// Work of a plain scope, in which nothing fails.
+async fn sure<T>(work: impl Future<Output = Result<T, Failure>>) -> T {
+    match work.await {
+        Ok(value) => value,
+        Err(failure) => unreachable!("an error in a plain scope: {failure:?}"),
+    }
+}
