@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use crate::ground::reason::Reason;
 use crate::ground::runtime::Host;
-use crate::tree::{Closing, NodeRef, Role, TRUNK, Tree};
+use crate::tree::{Closing, Deferred, NodeRef, Role, TRUNK, Tree};
 
 pub use crate::ground::defects::{Defect, with as with_defect};
 pub use crate::ground::runtime::block_on;
@@ -44,7 +44,8 @@ impl Owner {
 
     /// Leaves something to be run when nothing lives below any more.
     pub fn defer(&self) {
-        assert!(self.0.defer(Box::new(())).is_ok(), "the owner is there, so it is open");
+        let deferred = self.0.defer(Box::new(()));
+        assert!(matches!(deferred, Deferred::Kept), "the owner is there, so it is open");
     }
 
     /// Leaves, and tends what is left.

@@ -415,3 +415,19 @@ fn one_that_a_child_registers_after_the_drop() {
         }
     });
 }
+
+/// R13: what a finalizer of a dropped scope forks in the scope around is polled: that scope's future is
+/// not what polls the finalizer.
+#[test]
+fn a_finalizer_of_a_dropped_scope_forks_in_the_one_around() {
+    alone(|| async {
+        let forked = scope(async |around: Scope<'static>| {
+            let mut owed = Box::pin(scope(async |s: Scope<'static>| {
+                s.defer_unbounded(async move { around.fork(async {}).await.unwrap() });
+                pending::<()>().await;
+            }));
+            assert!(futures_util::poll!(owed.as_mut()).is_pending());
+        });
+        forked.await.unwrap();
+    });
+}
