@@ -52,7 +52,7 @@ impl Owner {
     #[must_use]
     pub fn leave(self) -> Self {
         let _ = self.0.abandon();
-        assert!(self.0.release_scope(), "there is something to be run");
+        assert!(self.0.release_scope(false), "there is something to be run");
         self
     }
 
@@ -80,7 +80,7 @@ impl Owner {
 
     pub fn drop_early(self) {
         let _ = self.0.abandon();
-        let _ = self.0.release_scope();
+        let _ = self.0.release_scope(false);
     }
 }
 
