@@ -115,7 +115,7 @@ pub struct Open {
     pub held: Held,
 }
 
-/// How a body holds what it has opened. It makes no difference to the scopes.
+/// How a body holds what it has opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// With a waker of its own, so that it is not polled with the rest of the body.

@@ -228,7 +228,7 @@ fn plain(world: &World, number: Number, open: Open, nth: usize) -> Boxed {
         work = work.timeout(clock::millis(clock::span(limit, nth)));
     }
     if let Some(grace) = open.grace {
-        work = work.grace(clock::millis(clock::span(grace, nth)));
+        work = work.grace(clock::millis(clock::grace(grace)));
     }
     if open.early {
         world.note_handle(number, work.handle());
@@ -243,7 +243,7 @@ fn fallible(world: &World, number: Number, open: Open, nth: usize) -> Boxed {
         work = work.timeout(clock::millis(clock::span(limit, nth)));
     }
     if let Some(grace) = open.grace {
-        work = work.grace(clock::millis(clock::span(grace, nth)));
+        work = work.grace(clock::millis(clock::grace(grace)));
     }
     if open.early {
         world.note_handle(number, work.handle());

@@ -100,7 +100,9 @@ impl Oracle {
         let node = Node { nth, is_late, ..Node::new(None) };
         self.nodes[number] = Some(node);
         if !is_late {
-            self.node_mut(on).deferred.push(number);
+            let scope = self.node_mut(on);
+            scope.deferred.push(number);
+            scope.is_tended |= scope.is_abandoned;
         }
     }
 
