@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use crate::ground::reason::Reason;
 use crate::ground::runtime::Host;
-use crate::tree::{Closing, Deferred, NodeRef, Role, TRUNK, Tree};
+use crate::tree::{Closing, Keeper, NodeRef, Role, TRUNK, Tree};
 
 pub use crate::ground::defects::{Defect, with as with_defect};
 pub use crate::ground::runtime::block_on;
@@ -45,7 +45,7 @@ impl Owner {
     /// Leaves something to be run when nothing lives below any more.
     pub fn defer(&self) {
         let deferred = self.0.defer(Box::new(()));
-        assert!(matches!(deferred, Deferred::Kept), "the owner is there, so it is open");
+        assert!(matches!(deferred, Ok(Keeper::There)), "the owner is there, so it is open");
     }
 
     /// Leaves, and tends what is left.
@@ -99,6 +99,16 @@ impl Node {
     pub fn admit_service(&self) -> Option<(Owner, Node)> {
         let (owner, handle) = self.0.admit(Role::Service, std::panic::Location::caller()).ok()?;
         Some((Owner(owner), Node(handle)))
+    }
+
+    /// Leaves something to be run at the end of a scope without an owner. Gives who has to tend that;
+    /// nobody if it has closed.
+    pub fn defer(&self) -> Option<Owner> {
+        match self.0.defer(Box::new(())) {
+            Ok(Keeper::There) => panic!("somebody owns or tends the scope"),
+            Ok(Keeper::Wanted) => Some(Owner(self.0.clone())),
+            Err(_) => None,
+        }
     }
 
     /// Asks the scope to stop, with a grace that nobody sees the end of.

@@ -24,13 +24,15 @@ impl Coverage {
         let things = script.things();
         for view in &agreed.views {
             note_view(view, &mut shown);
-            view.things.iter().for_each(|(&number, seen)| {
+            for (&number, seen) in &view.things {
                 note_thing(things[number], seen, &mut shown);
-            });
+            }
         }
         shown.sort_unstable();
         shown.dedup();
-        shown.into_iter().for_each(|name| *self.by_name.entry(name).or_default() += 1);
+        for name in shown {
+            *self.by_name.entry(name).or_default() += 1;
+        }
         self.scripts += 1;
     }
 

@@ -93,6 +93,40 @@ fn finalizer_of_a_zombie(model: Model) -> Explored {
     })
 }
 
+/// I30: a finalizer comes to a zombie that had none, while the last child ends. It is kept, and given
+/// out once, after that child; or it is too late.
+#[test]
+fn finalizer_for_a_zombie() {
+    Model::new("finalizer_for_a_zombie", 10).check(&["kept", "late"], || {
+        let (above, _) = Owner::root();
+        let (owner, scope) = above.open_below();
+        let (child, handle) = scope.admit().unwrap();
+        owner.drop_early();
+        let other = thread::spawn(move || child.finish());
+        let (bell, waker) = Bell::new();
+        let tended = scope.defer();
+        let said = if let Some(left) = &tended {
+            let mut next = left.next_finalizer(&waker);
+            let woken = next.is_pending();
+            other.join().unwrap();
+            assert!(handle.is_closed() && !scope.is_closed());
+            if woken {
+                assert_eq!(bell.rings(), 1);
+                next = left.next_finalizer(&waker);
+            }
+            assert!(matches!(next, Poll::Ready(true)), "the finalizer is given out");
+            assert!(!above.try_close(&waker), "it is waited for while it runs");
+            assert!(matches!(left.next_finalizer(&waker), Poll::Ready(false)), "once");
+            "kept"
+        } else {
+            other.join().unwrap();
+            "late"
+        };
+        assert!(scope.is_closed() && above.try_close(&waker));
+        said
+    });
+}
+
 /// R15: services are ended when the last ordinary child is done, whichever thread notices.
 fn services_end_last(model: Model) -> Explored {
     model.floor(10).check(&["by the child", "by the owner"], || {
