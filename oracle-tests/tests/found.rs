@@ -109,3 +109,16 @@ fn a_finalizer_is_not_overtaken() {
 fn a_failure_in_the_middle_of_a_grace() {
     agree(&[ROOT, (Some(1), &[stop(1)]), (Some(1), &[defer(1)]), (Some(1), &[cancel(1)]), WAIT]);
 }
+
+/// R4: what is held with a waker of its own has no turn in the poll in which the body is cancelled.
+#[test]
+fn a_scope_apart_that_ends_too_late() {
+    let apart = Op::Open(Open { held: Held { apart: true, passes: false }, ..Open::default() });
+    agree(&[
+        ROOT,
+        (Some(1), &[apart]),
+        (Some(2), &[start(How::Fork, 2)]),
+        (Some(2), &[Op::Return]),
+        (Some(1), &[cancel(1)]),
+    ]);
+}

@@ -91,7 +91,7 @@ impl Oracle {
     }
 
     /// R17: "softened requests count when the grace is over, each of them", and what is unfinished is
-    /// named. On what is cancelled otherwise by then they have no more effect, as a deadline has not.
+    /// named. "If it has been cancelled otherwise by then, they do not count."
     fn end_grace(&mut self, number: Number) {
         if self.is_cancelled(number) {
             return;
