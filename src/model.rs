@@ -101,16 +101,6 @@ impl Node {
         Some((Owner(owner), Node(handle)))
     }
 
-    /// Leaves something to be run at the end of a scope without an owner. Gives who has to tend that;
-    /// nobody if it has closed.
-    pub fn defer(&self) -> Option<Owner> {
-        match self.0.defer(Box::new(())) {
-            Ok(Keeper::There) => panic!("somebody owns or tends the scope"),
-            Ok(Keeper::Wanted) => Some(Owner(self.0.clone())),
-            Err(_) => None,
-        }
-    }
-
     /// Asks the scope to stop, with a grace that nobody sees the end of.
     pub fn stop(&self) {
         let at = std::time::Instant::now() + std::time::Duration::from_secs(60);
@@ -122,9 +112,14 @@ impl Node {
         crate::CancelScope(self.0.clone()).cancelled()
     }
 
-    /// Leaves something to be run when nothing lives below any more. Whether it was taken.
-    pub fn defer(&self) -> bool {
-        self.0.defer(Box::new(())).is_ok()
+    /// Leaves something to be run when nothing lives below any more. Whether it was taken; and who has
+    /// to tend it, if nobody does by now.
+    pub fn defer(&self) -> (bool, Option<Owner>) {
+        match self.0.defer(Box::new(())) {
+            Ok(Keeper::There) => (true, None),
+            Ok(Keeper::Wanted) => (true, Some(Owner(self.0.clone()))),
+            Err(_) => (false, None),
+        }
     }
 
     /// Waits to be asked to stop.
