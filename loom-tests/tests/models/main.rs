@@ -11,15 +11,27 @@ fn main() {
 }
 
 #[cfg(umbel_loom)]
+mod absorb;
+#[cfg(umbel_loom)]
+mod bodies;
+#[cfg(umbel_loom)]
 mod cancel;
 #[cfg(umbel_loom)]
+mod children;
+#[cfg(umbel_loom)]
 mod defects;
+#[cfg(umbel_loom)]
+mod failures;
+#[cfg(umbel_loom)]
+mod matrix;
 #[cfg(umbel_loom)]
 mod owed;
 #[cfg(umbel_loom)]
 mod settle;
 #[cfg(umbel_loom)]
 mod shields;
+#[cfg(umbel_loom)]
+mod time;
 #[cfg(umbel_loom)]
 mod whole;
 
@@ -37,7 +49,10 @@ mod run {
     use loom_tests::Case;
     use loom_tests::page::Run;
 
-    use super::{cancel, defects, owed, settle, shields, whole};
+    use super::{
+        absorb, bodies, cancel, children, defects, failures, matrix, owed, settle, shields, time,
+        whole,
+    };
 
     type Shared = Arc<Mutex<Run>>;
 
@@ -45,7 +60,19 @@ mod run {
     pub(crate) fn all() -> ExitCode {
         let arguments = Arguments::from_args();
         let run = Shared::default();
-        let groups = [cancel::MODELS, settle::MODELS, shields::MODELS, owed::MODELS, whole::MODELS];
+        let groups = [
+            cancel::MODELS,
+            absorb::MODELS,
+            bodies::MODELS,
+            settle::MODELS,
+            children::MODELS,
+            failures::MODELS,
+            shields::MODELS,
+            owed::MODELS,
+            time::MODELS,
+            whole::MODELS,
+            matrix::MODELS,
+        ];
         let cases: Vec<Case> = groups.concat();
         let models = cases.iter().map(|case| model(*case, &run));
         let defects = defects::KILLERS.iter().map(|one| defects::trial(*one, &run));
