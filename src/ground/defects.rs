@@ -43,11 +43,17 @@ pub enum Defect {
     UnannouncedStop,
     /// A child is admitted by a scope that was asked to stop.
     AdmittedWhileStopping,
+    /// A node that has closed keeps its owner's waker for as long as there are handles.
+    KeptWaker,
+    /// A timeout says `Elapsed` whatever the first cause was.
+    ElapsedAnyway,
+    /// A scope that only inherits a cancellation absorbs it.
+    AbsorbedBelow,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -66,6 +72,9 @@ impl Defect {
         Self::ForgottenServices,
         Self::UnannouncedStop,
         Self::AdmittedWhileStopping,
+        Self::KeptWaker,
+        Self::ElapsedAnyway,
+        Self::AbsorbedBelow,
     ];
 }
 

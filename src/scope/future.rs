@@ -308,7 +308,8 @@ where
         }
         let this = self.project();
         let node = this.run.node();
-        if node.peek().is_inherited() && stack::has_cancelled_ancestor(node) {
+        let is_above = node.peek().is_inherited() && stack::has_cancelled_ancestor(node);
+        if is_above && !seeded!(AbsorbedBelow) {
             // Dropped from above, or woken if that cannot come any more.
             this.run.register(cx);
             return Poll::Pending;

@@ -30,6 +30,9 @@ pub(crate) const KILLERS: &[(Defect, &str)] = &[
     (Defect::ForgottenServices, "owed::services_end_last"),
     (Defect::UnannouncedStop, "owed::stop_against_waiting"),
     (Defect::AdmittedWhileStopping, "owed::admission_against_stop"),
+    (Defect::KeptWaker, "bodies::handles_keep_nothing"),
+    (Defect::ElapsedAnyway, "time::elapsed_against_a_request_bounded"),
+    (Defect::AbsorbedBelow, "absorb::the_inheriting_never_returns"),
 ];
 
 /// Names the defect to switch on in the process that is to fail by it.
