@@ -42,6 +42,13 @@ impl Owner {
         (Self(owner), Node(handle))
     }
 
+    /// A shield below this node.
+    pub fn shield_below(&self) -> (Self, Node) {
+        let (owner, handle) =
+            self.0.tree().open(self.0.index(), Role::Shield, std::panic::Location::caller());
+        (Self(owner), Node(handle))
+    }
+
     /// Leaves something to be run when nothing lives below any more.
     pub fn defer(&self) {
         let deferred = self.0.defer(Box::new(()));
@@ -103,7 +110,7 @@ impl Node {
 
     /// Asks the scope to stop, with a grace that nobody sees the end of.
     pub fn stop(&self) {
-        let at = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let at = crate::context::time::after(std::time::Duration::from_secs(60));
         let _ = self.0.stop(Reason::new("stop"), at);
     }
 
@@ -153,10 +160,14 @@ impl Node {
     }
 }
 
-/// What a scope's owner does when its timer has fired: timers do not run in models.
+/// What a scope's owner does when its timer has gone off, done by somebody else: whatever the clock says.
 pub fn come_due(scope: &crate::CancelScope) {
-    let now = std::time::Instant::now();
-    scope.node().come_due(now, |grace| now + grace);
+    scope.node().come_due(crate::context::time::now(), crate::context::time::after);
+}
+
+/// Time stands still in a model. Here a day passes: timers that are due by then go off.
+pub fn pass_a_day() {
+    crate::context::clock::pass_a_day();
 }
 
 /// A model has started a thread of its own.

@@ -7,11 +7,12 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::stream::StreamExt as _;
 use pin_project_lite::pin_project;
 
 use crate::ground::error::Cancelled;
 use crate::ground::reason::Reason;
+use crate::ground::set::Set;
 use crate::scope::{Plain, ScopeFuture, around};
 
 /// Runs all candidates at once; the first to succeed wins.
@@ -103,7 +104,7 @@ where
 
 /// The body of a race.
 struct Contest<F: Future<Output = Result<T, E>>, T, E> {
-    running: FuturesUnordered<Candidate<F>>,
+    running: Set<Candidate<F>>,
     winner: Option<T>,
     failures: Vec<Failure<E>>,
 }

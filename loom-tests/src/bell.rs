@@ -26,3 +26,16 @@ impl Bell {
         self.0.load(Ordering::SeqCst)
     }
 }
+
+/// A waker that calls somebody.
+pub fn waker_that(call: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(Caller(call)))
+}
+
+struct Caller<F>(F);
+
+impl<F: Fn() + Send + Sync + 'static> Wake for Caller<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}

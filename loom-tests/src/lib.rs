@@ -9,12 +9,14 @@
 mod bell;
 mod case;
 mod drive;
+mod event;
 pub mod page;
 pub mod source;
 
-pub use bell::Bell;
+pub use bell::{Bell, waker_that};
 pub use case::Case;
 pub use drive::{Drive, drives};
+pub use event::Event;
 
 /// A thread of the model, counted.
 pub fn spawn<T: 'static>(work: impl FnOnce() -> T + Send + 'static) -> loom::thread::JoinHandle<T> {

@@ -2,6 +2,8 @@
 //! and the points at which running code meets its cancellation.
 
 pub(crate) mod checkpoint;
+#[cfg(any(umbel_loom, loom))]
+pub(crate) mod clock;
 pub(crate) mod local;
 pub(crate) mod stack;
 pub(crate) mod task;

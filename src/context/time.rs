@@ -12,9 +12,13 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Now, on tokio's clock.
+#[cfg(not(any(umbel_loom, loom)))]
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
+
+#[cfg(any(umbel_loom, loom))]
+pub(crate) use super::clock::now;
 
 /// `delay` from now; a sum that no clock can hold is as good as thirty years.
 pub(crate) fn after(delay: Duration) -> Instant {
@@ -42,9 +46,8 @@ impl fmt::Debug for Timer {
 
 #[cfg(not(any(umbel_loom, loom)))]
 type Backend = Pin<Box<tokio::time::Sleep>>;
-/// Timers do not run in models: there a deadline is one more thread that cancels.
 #[cfg(any(umbel_loom, loom))]
-type Backend = Instant;
+type Backend = super::clock::Backend;
 
 #[cfg(not(any(umbel_loom, loom)))]
 impl Timer {
@@ -71,21 +74,19 @@ impl Timer {
 #[cfg(any(umbel_loom, loom))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
-        Self(deadline)
+        Self(Backend::at(deadline))
     }
 
     fn deadline(&self) -> Instant {
-        self.0
+        self.0.deadline
     }
 
-    #[expect(clippy::unused_self, reason = "the same face as the real timer")]
     pub(crate) fn is_elapsed(&self) -> bool {
-        false
+        self.0.is_elapsed()
     }
 
-    #[expect(clippy::unused_self, reason = "the same face as the real timer")]
-    pub(crate) fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
     }
 }
 

@@ -71,11 +71,17 @@ pub enum Defect {
     UncountedOrphan,
     /// A child that is ready does not wake whoever started it.
     UnheardWord,
+    /// A node that has closed keeps its owner's waker for as long as there are handles.
+    KeptWaker,
+    /// A timeout says `Elapsed` whatever the first cause was.
+    ElapsedAnyway,
+    /// A scope that only inherits a cancellation absorbs it.
+    AbsorbedBelow,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -108,6 +114,9 @@ impl Defect {
         Self::MissedGraft,
         Self::UncountedOrphan,
         Self::UnheardWord,
+        Self::KeptWaker,
+        Self::ElapsedAnyway,
+        Self::AbsorbedBelow,
     ];
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod panics;
 pub(crate) mod reason;
 pub(crate) mod runtime;
+pub(crate) mod set;
 pub(crate) mod sync;
 pub(crate) mod unhandled;
 pub(crate) mod waiters;

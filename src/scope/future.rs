@@ -18,7 +18,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use futures_util::stream::StreamExt as _;
 use pin_project_lite::pin_project;
 
 use super::begin::Begin;
@@ -35,6 +35,7 @@ use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
 use crate::ground::runtime::Host;
 use crate::ground::seeded;
+use crate::ground::set::Set;
 use crate::tree::{Closing, NodeRef, Part, Role, Shielding, Site, Word};
 
 /// Opens a scope around `body`: a region that can be cancelled as a whole, and that does not end
@@ -124,7 +125,7 @@ pin_project! {
         #[pin]
         body: Option<F>,
         run: Run<F::Output>,
-        forks: Option<Box<FuturesUnordered<Fork<'env>>>>,
+        forks: Option<Box<Set<Fork<'env>>>>,
         // The finalizer that is running.
         finalizer: Option<Finalizer>,
     }
@@ -307,7 +308,8 @@ where
         }
         let this = self.project();
         let node = this.run.node();
-        if node.peek().is_inherited() && stack::has_cancelled_ancestor(node) {
+        let is_above = node.peek().is_inherited() && stack::has_cancelled_ancestor(node);
+        if is_above && !seeded!(AbsorbedBelow) {
             // Dropped from above, or woken if that cannot come any more.
             this.run.register(cx);
             return Poll::Pending;
@@ -521,7 +523,7 @@ enum Verdict {
 }
 
 /// Attends to what the node's owner was asked to, and gives the node's state then.
-fn look<'env, T>(run: &mut Run<T>, forks: &mut Option<Box<FuturesUnordered<Fork<'env>>>>) -> Word {
+fn look<'env, T>(run: &mut Run<T>, forks: &mut Option<Box<Set<Fork<'env>>>>) -> Word {
     // Whoever set a mark may have taken the waker out.
     run.key = WakeKey::NONE;
     if run.node().peek().must_attend() {

@@ -6,6 +6,7 @@ use super::wake_key::WakeKey;
 use crate::context::stack::{self, Mark, Place};
 use crate::context::time::{self, Timer};
 use crate::ground::reason::Reason;
+use crate::ground::seeded;
 use crate::tree::{NodeRef, Role, Site, TRUNK, Tree};
 
 /// How the body ended.
@@ -132,7 +133,7 @@ impl<T> Run<T> {
             if !self.node().may_have_shields() {
                 drop(self.node().unregister());
             }
-            self.fired = self.node().come_due(time::now(), time::after);
+            self.fired = self.node().come_due(time::now(), time::after) || seeded!(ElapsedAnyway);
             // Softened: the grace has an end of its own.
             self.retime();
         }

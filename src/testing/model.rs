@@ -58,12 +58,33 @@ impl Model {
     where
         T: Debug + Send + 'static,
     {
-        let explored = self.explore(execution);
-        let seen: Vec<&String> = explored.outcomes.keys().collect();
-        let expected: BTreeSet<String> = expected.iter().map(|one| format!("{one:?}")).collect();
-        let expected: Vec<&String> = expected.iter().collect();
-        assert_eq!(seen, expected, "the outcomes seen are not the outcomes there are");
-        explored
+        self.explore(execution).expect(expected)
+    }
+
+    /// As [`check`](Self::check), for each of the `combinations` in turn: the executions and the outcomes
+    /// of all of them together are looked at.
+    ///
+    /// # Panics
+    ///
+    /// As [`check`](Self::check); before that the combination is printed.
+    pub fn check_each<C, T>(
+        self,
+        expected: &[T],
+        combinations: impl IntoIterator<Item = C>,
+        execution: impl Fn(&C) -> T + Clone + Send + Sync + 'static,
+    ) -> Explored
+    where
+        C: Debug + Send + Sync + 'static,
+        T: Debug + Send + 'static,
+    {
+        let (started, tally) = (Instant::now(), Arc::new(Mutex::new(Tally::default())));
+        for combination in combinations {
+            let told = Told(format!("{}: {combination:?}", self.name));
+            let execution = execution.clone();
+            self.run(&tally, move || execution(&combination));
+            drop(told);
+        }
+        self.conclude(started, &tally).expect(expected)
     }
 
     /// Runs `execution` in every schedule, whatever it comes to.
@@ -76,19 +97,29 @@ impl Model {
     where
         T: Debug + Send + 'static,
     {
+        let (started, tally) = (Instant::now(), Arc::new(Mutex::new(Tally::default())));
+        self.run(&tally, execution);
+        self.conclude(started, &tally)
+    }
+
+    fn run<T: Debug>(
+        &self,
+        tally: &Arc<Mutex<Tally>>,
+        execution: impl Fn() -> T + Send + Sync + 'static,
+    ) {
         for limit in SILENT_LIMITS {
             assert!(std::env::var_os(limit).is_none(), "{limit} would bound the models in silence");
         }
-        let (started, tally) = (Instant::now(), Arc::new(Mutex::new(Tally::default())));
-        self.builder().check({
-            let tally = Arc::clone(&tally);
-            move || {
-                threads::reset();
-                let outcome = execution();
-                lock(&tally).note(format!("{outcome:?}"), threads::count());
-            }
+        let tally = Arc::clone(tally);
+        self.builder().check(move || {
+            threads::reset();
+            let outcome = execution();
+            lock(&tally).note(format!("{outcome:?}"), threads::count());
         });
-        let Tally { outcomes, threads } = std::mem::take(&mut *lock(&tally));
+    }
+
+    fn conclude(self, started: Instant, tally: &Mutex<Tally>) -> Explored {
+        let Tally { outcomes, threads } = std::mem::take(&mut *lock(tally));
         let explored = Explored {
             name: self.name,
             executions: outcomes.values().sum(),
@@ -108,6 +139,17 @@ impl Model {
         builder.max_branches = SWITCHES;
         builder.preemption_bound = self.preemptions;
         builder
+    }
+}
+
+/// What is being explored: printed if that fails.
+struct Told(String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("failed in {}", self.0);
+        }
     }
 }
 
@@ -146,6 +188,16 @@ pub struct Explored {
     pub elapsed: Duration,
     /// Each outcome, and in how many executions it was seen.
     pub outcomes: BTreeMap<String, usize>,
+}
+
+impl Explored {
+    fn expect<T: Debug>(self, expected: &[T]) -> Self {
+        let seen: Vec<&String> = self.outcomes.keys().collect();
+        let expected: BTreeSet<String> = expected.iter().map(|one| format!("{one:?}")).collect();
+        let expected: Vec<&String> = expected.iter().collect();
+        assert_eq!(seen, expected, "the outcomes seen are not the outcomes there are");
+        self
+    }
 }
 
 impl fmt::Display for Explored {

@@ -406,7 +406,9 @@ impl Tree {
         }
         let node = state.node_mut(index);
         node.parent = NOWHERE;
-        aftermath.drop_waker(node.waker.take());
+        if !seeded!(KeptWaker) {
+            aftermath.drop_waker(node.waker.take());
+        }
         let Some(branch) = state.known_mut(index) else { return };
         if let Some(sub) = branch.sub.take() {
             aftermath.drop_tree(sub);

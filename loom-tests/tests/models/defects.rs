@@ -44,6 +44,9 @@ pub(crate) const KILLERS: &[(Defect, &str)] = &[
     (Defect::MissedGraft, "whole::graft_against_cancel_bounded"),
     (Defect::UncountedOrphan, "whole::orphans_are_drained"),
     (Defect::UnheardWord, "owed::ready_of_a_child_that_goes_on"),
+    (Defect::KeptWaker, "bodies::handles_keep_nothing"),
+    (Defect::ElapsedAnyway, "time::elapsed_against_a_request_bounded"),
+    (Defect::AbsorbedBelow, "absorb::the_inheriting_never_returns"),
 ];
 
 /// Names the defect to switch on in the process that is to fail by it.

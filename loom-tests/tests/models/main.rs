@@ -11,17 +11,29 @@ fn main() {
 }
 
 #[cfg(umbel_loom)]
+mod absorb;
+#[cfg(umbel_loom)]
+mod bodies;
+#[cfg(umbel_loom)]
 mod cancel;
+#[cfg(umbel_loom)]
+mod children;
 #[cfg(umbel_loom)]
 mod defects;
 #[cfg(umbel_loom)]
+mod failures;
+#[cfg(umbel_loom)]
 mod locks;
+#[cfg(umbel_loom)]
+mod matrix;
 #[cfg(umbel_loom)]
 mod owed;
 #[cfg(umbel_loom)]
 mod settle;
 #[cfg(umbel_loom)]
 mod shields;
+#[cfg(umbel_loom)]
+mod time;
 #[cfg(umbel_loom)]
 mod tokens;
 #[cfg(umbel_loom)]
@@ -41,7 +53,10 @@ mod run {
     use loom_tests::Case;
     use loom_tests::page::Run;
 
-    use super::{cancel, defects, locks, owed, settle, shields, tokens, whole};
+    use super::{
+        absorb, bodies, cancel, children, defects, failures, locks, matrix, owed, settle, shields,
+        time, tokens, whole,
+    };
 
     type Shared = Arc<Mutex<Run>>;
 
@@ -50,12 +65,18 @@ mod run {
         let arguments = Arguments::from_args();
         let run = Shared::default();
         let groups = [
+            absorb::MODELS,
+            bodies::MODELS,
             cancel::MODELS,
-            settle::MODELS,
+            children::MODELS,
+            failures::MODELS,
             locks::MODELS,
-            tokens::MODELS,
-            shields::MODELS,
+            matrix::MODELS,
             owed::MODELS,
+            settle::MODELS,
+            shields::MODELS,
+            time::MODELS,
+            tokens::MODELS,
             whole::MODELS,
         ];
         let cases: Vec<Case> = groups.concat();
