@@ -1,6 +1,6 @@
-//! For models only: the bare machine of the tree, and the ways to run under loom.
+//! For models only: the bare machine of the tree, and the ways to run under loom and under shuttle.
 //!
-//! Not part of the public interface: it exists only under `--cfg umbel_loom`.
+//! Not part of the public interface: it exists only under `--cfg umbel_loom` or `--cfg umbel_shuttle`.
 #![expect(clippy::must_use_candidate, reason = "models ask for effects as often as for answers")]
 
 use std::task::{Poll, Waker};
@@ -11,6 +11,8 @@ use crate::tree::{Closing, NodeRef, Role, TRUNK, Tree};
 
 pub use crate::ground::defects::{Defect, with as with_defect};
 pub use crate::ground::runtime::block_on;
+#[cfg(umbel_shuttle)]
+pub use crate::ground::runtime::tasks;
 
 /// A node of the tree, without any future around it.
 #[derive(Debug, Clone)]
@@ -143,7 +145,8 @@ pub fn come_due(scope: &crate::CancelScope) {
     scope.node().come_due(now, |grace| now + grace);
 }
 
-/// A model has started a thread of its own.
+/// A model of loom's has started a thread of its own.
+#[cfg(any(umbel_loom, loom))]
 pub fn thread_started() {
     crate::ground::runtime::threads::started();
 }

@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod check;
 pub mod clock;
+pub mod ledger;
 pub mod machine;
 pub mod oracle;
 pub mod script;

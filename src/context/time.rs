@@ -1,9 +1,9 @@
 //! The one file that names tokio's clock (R21): a paused clock drives everything.
 
 use std::fmt;
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 use std::future::Future;
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -40,13 +40,13 @@ impl fmt::Debug for Timer {
     }
 }
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 type Backend = Pin<Box<tokio::time::Sleep>>;
 /// Timers do not run in models: there a deadline is one more thread that cancels.
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 type Backend = Instant;
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the permitted caller")]
@@ -68,7 +68,7 @@ impl Timer {
     }
 }
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
         Self(deadline)
