@@ -108,6 +108,16 @@ impl Node {
         let _ = self.0.stop(Reason::new("stop"), at);
     }
 
+    /// Waits to be cancelled.
+    pub fn cancelled(&self) -> crate::WaitCancelled {
+        crate::CancelScope(self.0.clone()).cancelled()
+    }
+
+    /// Leaves something to be run when nothing lives below any more. Whether it was taken.
+    pub fn defer(&self) -> bool {
+        self.0.defer(Box::new(())).is_ok()
+    }
+
     /// Waits to be asked to stop.
     pub fn stopping(&self) -> crate::WaitStopping {
         crate::WaitStopping::of(self.0.clone())

@@ -5,10 +5,14 @@
 mod common;
 
 use std::future::{Future, pending};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 
-use common::{Gate, Log, boom, catch, drive, runtime, secs, settle, text};
-use umbel::{Picture, drain, orphans, scope};
+use common::{Gate, Log, Wakes, boom, catch, drive, runtime, secs, settle, text, with_waker};
+use umbel::{Picture, Scope, drain, orphans, scope, shield};
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -128,6 +132,156 @@ fn several_drains_wait_at_once() {
         assert_eq!((first.wakes(), third.wakes()), (1, 1));
         first.ready();
         third.ready();
+    });
+}
+
+/// A drain that is dropped has nobody woken, and keeps no waker (I31).
+#[test]
+fn a_drain_that_is_dropped_keeps_no_waker() {
+    alone(|| async {
+        let mut work = drive(scope(async |s| {
+            s.spawn(pending::<()>());
+            pending::<()>().await;
+        }));
+        work.pending();
+        drop(work);
+        let wakes = Wakes::new();
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut waiting = Box::pin(drain());
+        assert!(with_waker(waiting.as_mut(), &waker).is_pending());
+        assert_eq!(Arc::strong_count(&wakes), 3, "here, in the waker, in the register");
+        drop(waiting);
+        assert_eq!(Arc::strong_count(&wakes), 2);
+        drain().await;
+        assert_eq!(wakes.count(), 0);
+    });
+}
+
+/// A scope with a child that runs until the gate is open, come what may.
+fn leaves_a_child(log: &Log, name: &'static str, gate: &Gate, early: bool) -> Work {
+    let (guard, wait) = (log.guard(name), gate.wait());
+    let mut work = scope(async move |s: Scope<'static>| {
+        s.spawn(async {
+            let _guard = guard;
+            shield(secs(9), wait).await.expect("the gate is opened in time");
+        });
+        pending::<()>().await;
+    });
+    if early {
+        drop(work.handle());
+    }
+    Box::pin(async { drop(work.await) })
+}
+
+/// Two scopes that outlived the root they were polled in, and are dropped one after the other: the tree
+/// that both leave a child in is an orphan until the last of the two has ended (R18, R23).
+#[test]
+fn two_survivors_of_one_root_leave_orphans() {
+    for (first_early, second_early) in [(false, false), (false, true), (true, false), (true, true)]
+    {
+        alone(|| async {
+            let (log, gate) = (Log::new(), Gate::new());
+            let mut first = drive(leaves_a_child(&log, "first", &gate, first_early));
+            let mut second = drive(leaves_a_child(&log, "second", &gate, second_early));
+            scope(async |_| {
+                first.pending();
+                second.pending();
+                settle().await;
+            })
+            .await
+            .expect("it was not cancelled");
+            assert_eq!(orphans(), 0);
+            drop(first);
+            drop(second);
+            assert_eq!(orphans(), 2);
+            gate.open();
+            drain().await;
+            assert_eq!((log.count("first"), log.count("second")), (1, 1));
+        });
+    }
+}
+
+/// Likewise, when the scope that they outlived stands in another one: that one waits for both (R18, R23).
+#[test]
+fn two_survivors_in_a_scope_are_waited_for() {
+    for (first_early, second_early) in [(false, false), (false, true), (true, false), (true, true)]
+    {
+        alone(|| async {
+            let (log, gate) = (Log::new(), Gate::new());
+            let mut first = drive(leaves_a_child(&log, "first", &gate, first_early));
+            let mut second = drive(leaves_a_child(&log, "second", &gate, second_early));
+            let around = scope(async |_| {
+                let mut ends = scope(async |_| {
+                    first.pending();
+                    second.pending();
+                    settle().await;
+                });
+                drop(ends.handle());
+                ends.await.expect("it was not cancelled");
+                drop(first);
+                drop(second);
+                assert_eq!(orphans(), 0);
+                gate.open();
+            });
+            let around = tokio::time::timeout(secs(99), around).await.expect("it hangs");
+            assert!(around.is_ok());
+            assert_eq!((log.count("first"), log.count("second")), (1, 1));
+        });
+    }
+}
+
+/// A scope that is dropped in a child leaves no orphan: the child's scope waits (R18).
+#[test]
+fn what_is_left_in_a_child_is_no_orphan() {
+    for early in [false, true] {
+        alone(|| async {
+            let (log, gate) = (Log::new(), Gate::new());
+            let (inside, opens) = (log.clone(), gate.clone());
+            scope(async |s| {
+                s.spawn(async move {
+                    let mut work = drive(leaves_a_child(&inside, "grandchild", &opens, early));
+                    work.pending();
+                    settle().await;
+                    drop(work);
+                    assert_eq!(orphans(), 0);
+                    opens.open();
+                });
+            })
+            .await
+            .expect("it was not cancelled");
+            assert_eq!(log.all(), ["grandchild"]);
+        });
+    }
+}
+
+/// A scope with a handle, in which another is dropped and waited for, stays where it is: a cancel from
+/// around still reaches it (R7).
+#[test]
+fn what_is_left_in_a_scope_does_not_cut_it_off() {
+    alone(|| async {
+        let (log, gate) = (Log::new(), Gate::new());
+        let (inner, handle) = scope(async |_| {
+            let mut work = drive(leaves_a_child(&log, "child", &gate, false));
+            work.pending();
+            settle().await;
+            drop(work);
+            gate.open();
+            settle().await;
+            assert_eq!(log.all(), ["child"]);
+            pending::<()>().await;
+        })
+        .with_handle();
+        let outcome = scope(async |s| {
+            s.fork(async move { drop(inner.await) });
+            settle().await;
+            settle().await;
+            settle().await;
+            assert_eq!(log.all(), ["child"]);
+            s.cancel();
+            assert!(handle.is_cancelled());
+        })
+        .await;
+        assert!(outcome.is_ok());
     });
 }
 

@@ -43,11 +43,39 @@ pub enum Defect {
     UnannouncedStop,
     /// A child is admitted by a scope that was asked to stop.
     AdmittedWhileStopping,
+    /// A look at the word without the lock takes nothing else in.
+    WeakGlance,
+    /// A canceller wakes the owner while it holds the lock.
+    WakeUnderLock,
+    /// The waker that was registered before is dropped under the lock.
+    DropUnderLock,
+    /// Admission lets the lock go between its look and the count.
+    TornAdmission,
+    /// A dropped scope lets the lock go between its look at its children and its leaving.
+    TornRelease,
+    /// Whoever waits lets the lock go between his look and his registration.
+    TornWait,
+    /// A janitor lets the lock go between its last look for finalizers and its leaving.
+    TornUntend,
+    /// A canceller wakes before it has marked the trees below.
+    EarlyWake,
+    /// A stop guards the scope only when the lock has been let go.
+    LateGuard,
+    /// A canceller does not wake the tasks below.
+    SleepingTask,
+    /// A canceller does not go into the trees of the tasks below.
+    MissedTree,
+    /// A scope that is grafted below a cancelled one is not marked.
+    MissedGraft,
+    /// A scope that is dropped with nobody around is not on the list of orphans.
+    UncountedOrphan,
+    /// A child that is ready does not wake whoever started it.
+    UnheardWord,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 32] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -66,6 +94,20 @@ impl Defect {
         Self::ForgottenServices,
         Self::UnannouncedStop,
         Self::AdmittedWhileStopping,
+        Self::WeakGlance,
+        Self::WakeUnderLock,
+        Self::DropUnderLock,
+        Self::TornAdmission,
+        Self::TornRelease,
+        Self::TornWait,
+        Self::TornUntend,
+        Self::EarlyWake,
+        Self::LateGuard,
+        Self::SleepingTask,
+        Self::MissedTree,
+        Self::MissedGraft,
+        Self::UncountedOrphan,
+        Self::UnheardWord,
     ];
 }
 

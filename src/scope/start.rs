@@ -50,7 +50,7 @@ impl<R, X> Start<R, X> {
         let waker = waker.take();
         *current = stage(word);
         drop(current);
-        waker.into_iter().for_each(panics::wake);
+        waker.into_iter().filter(|_| !seeded!(UnheardWord)).for_each(panics::wake);
         None
     }
 

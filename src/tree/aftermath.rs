@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::node::{Branch, Node};
 use super::{Attachment, TRUNK, Tree};
-use crate::ground::panics;
+use crate::ground::{panics, seeded};
 
 /// Wakers are the user's code, and so are the destructors of what a node held. Transitions collect
 /// both here; the caller lets go of the lock and then [`run`](Self::run)s this.
@@ -122,6 +122,9 @@ impl Aftermath {
     }
 
     fn run_some(mut self) {
+        if seeded!(EarlyWake) {
+            self.wake.take().into_iter().for_each(panics::wake);
+        }
         if self.rest.is_some() {
             self.spread();
         }

@@ -63,7 +63,8 @@ impl Aftermath {
                 if !before.is_cancelled() {
                     // A task is polled by its runtime and a node adrift by a stranger: nobody above
                     // will come by and drop them (I6: one wake for each).
-                    if before.role().is_task() || before.is_adrift() {
+                    let must_wake = before.role().is_task() || before.is_adrift();
+                    if must_wake && !seeded!(SleepingTask) {
                         self.wake(state.node_mut(index).waker.take());
                     }
                     self.wake_watchers(state, index);
@@ -92,7 +93,7 @@ impl Aftermath {
 
     fn note_sub(&mut self, tree: &Arc<Tree>, state: &mut State, index: u32) {
         let sub = state.below(index).and_then(|branch| branch.sub.clone());
-        let Some(sub) = sub else { return };
+        let Some(sub) = sub.filter(|_| !seeded!(MissedTree)) else { return };
         let rest = self.rest();
         if !rest.left.last().is_some_and(|last| Arc::ptr_eq(last, tree)) {
             state.in_flight += 1;
@@ -130,6 +131,9 @@ impl NodeRef {
                 aftermath.wake(state.node_mut(self.index()).waker.take());
             }
             aftermath.spread_from(tree, &mut state, self.index(), before);
+        }
+        if seeded!(WakeUnderLock) {
+            std::mem::take(&mut aftermath).run();
         }
         drop(state);
         aftermath.run();

@@ -85,7 +85,7 @@ impl Tree {
         state.below_mut(index).sub = Some(Arc::clone(below));
         drop(state);
         let mut aftermath = Aftermath::default();
-        if self.table.word(index).examine().is_cancelled() {
+        if self.table.word(index).examine().is_cancelled() && !seeded!(MissedGraft) {
             // The parent was cancelled before.
             aftermath.enter(Arc::clone(below));
         }
@@ -127,6 +127,10 @@ impl NodeRef {
         let tree = self.tree();
         let mut state = tree.state.lock();
         let word = self.word();
+        if seeded!(TornAdmission) {
+            drop(state);
+            state = tree.state.lock();
+        }
         if !word.admits() {
             refusal(word, &state, self.index())?;
         }

@@ -83,11 +83,14 @@ impl NodeRef {
             drop(old);
             return Poll::Pending;
         }
-        let rare = state.below_mut(self.index()).rare_mut();
-        let finalizer = rare.finalizers.pop();
+        let finalizer = state.below_mut(self.index()).rare_mut().finalizers.pop();
         let mut upwards = Upwards::default();
         if finalizer.is_none() {
-            rare.tended = false;
+            if seeded!(TornUntend) {
+                drop(state);
+                state = self.tree().state.lock();
+            }
+            state.below_mut(self.index()).rare_mut().tended = false;
             upwards.close = Some(self.clone());
         }
         drop(state);

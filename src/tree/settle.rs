@@ -187,6 +187,10 @@ impl NodeRef {
             let mut state = tree.state.lock();
             let live = state.live(self.index());
             let tended = has_finalizers(&state, self.index());
+            if seeded!(TornRelease) {
+                drop(state);
+                state = tree.state.lock();
+            }
             if tended && live == 0 && !expected {
                 // Nothing was prepared, because nothing seemed to be left to wait for.
                 drop(state);
@@ -250,12 +254,33 @@ impl NodeRef {
     /// Has `waker` woken from now on. Gives back the one before, to be dropped with no lock held.
     pub(crate) fn register(&self, waker: &Waker) -> Option<Waker> {
         let waker = waker.clone();
-        self.tree().state.lock().node_mut(self.index()).waker.replace(waker)
+        let mut state = self.tree().state.lock();
+        let old = state.node_mut(self.index()).waker.replace(waker);
+        if seeded!(DropUnderLock) {
+            drop(old);
+            return None;
+        }
+        old
     }
 
     /// Has nobody woken.
     pub(crate) fn unregister(&self) -> Option<Waker> {
         self.tree().state.lock().node_mut(self.index()).waker.take()
+    }
+}
+
+impl NodeRef {
+    /// What this graft stands for has to be waited for from now on, as a zombie is: once.
+    fn count_graft(&self, key: Option<usize>) {
+        let mut state = self.tree().state.lock();
+        let mut surplus = key;
+        if !self.word().is_forsaken() && !self.word().is_closed() {
+            self.slot().forsake();
+            let parent = state.node(self.index()).parent;
+            surplus = count_zombie(&mut state, parent, key);
+        }
+        drop(state);
+        orphans::unregister(surplus);
     }
 }
 
@@ -491,32 +516,32 @@ impl Tree {
         if state.live(index) == 0 && !tended || state.node(index).parent != TRUNK {
             return None;
         }
-        let is_masterless = self.is_masterless(&state);
         drop(state);
-        match self.up() {
-            Some(up) if up.word().role() == Role::Graft && !up.word().is_closed() => {
-                let above = up.tree();
-                let key = above.prepare_for_graft(up.index());
-                let mut state = above.state.lock();
-                let mut surplus = key;
-                if !up.word().is_forsaken() && !up.word().is_closed() {
-                    up.slot().forsake();
-                    let parent = state.node(up.index()).parent;
-                    surplus = count_zombie(&mut state, parent, key);
+        // Trees that were made early hang in others by grafts, and a graft may have come to hang on a
+        // trunk in turn, its parent gone. The outermost is counted first (I18).
+        let mut grafts: Vec<NodeRef> = Vec::new();
+        let mut tree = Arc::clone(self);
+        let mut key = loop {
+            match tree.up() {
+                Some(up) if up.word().role() == Role::Graft && !up.word().is_closed() => {
+                    grafts.push(up.clone());
+                    let above = Arc::clone(up.tree());
+                    if above.state.lock().node(up.index()).parent != TRUNK {
+                        break None;
+                    }
+                    tree = above;
                 }
-                drop(state);
-                orphans::unregister(surplus);
-                None
+                _ => {
+                    let is_masterless =
+                        tree.is_masterless(&tree.state.lock()) && !seeded!(UncountedOrphan);
+                    break is_masterless.then(|| orphans::register(&tree));
+                }
             }
-            _ => is_masterless.then(|| orphans::register(self)),
+        };
+        while let Some(graft) = grafts.pop() {
+            graft.count_graft(key.take());
         }
-    }
-
-    fn prepare_for_graft(self: &Arc<Self>, index: u32) -> Option<usize> {
-        let state = self.state.lock();
-        let is_orphaned = state.node(index).parent == TRUNK && self.is_masterless(&state);
-        drop(state);
-        is_orphaned.then(|| orphans::register(self))
+        key
     }
 
     /// The last reference to a closed node is gone.

@@ -13,6 +13,7 @@ use super::aftermath::{Aftermath, Visit};
 use super::node::{Branch, Stop};
 use super::word::Word;
 use crate::ground::reason::{Kind, Reason, Unfinished};
+use crate::ground::seeded;
 use crate::ground::waiters::Ticket;
 
 impl NodeRef {
@@ -59,11 +60,16 @@ impl NodeRef {
             stop @ None => *stop = Some(Stop { reason, at, requests: 1 }),
         }
         // From here on nobody is admitted, and the owner arms its timer.
-        self.slot().guard();
+        if !seeded!(LateGuard) {
+            self.slot().guard();
+        }
         tree.ask_owner(&mut state, self.index(), &mut aftermath);
         aftermath.visit(tree, &mut state, self.index(), Visit::Both);
         aftermath.announce_stop(&mut state, self.index());
         drop(state);
+        if seeded!(LateGuard) {
+            self.slot().guard();
+        }
         aftermath.run();
         drop(unused);
         Ok(())

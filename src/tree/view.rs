@@ -12,6 +12,7 @@ use super::node::{Branch, NONE, NOWHERE, Rare, State};
 use super::word::{Role, Word};
 use super::{Attachment, NodeRef, Shelf, Site, TRUNK, Tree};
 use crate::ground::reason::{Reason, Unfinished};
+use crate::ground::seeded;
 use crate::ground::waiters::{Ticket, Waiters};
 
 impl NodeRef {
@@ -187,6 +188,10 @@ impl NodeRef {
         let waker = waker.clone();
         let mut state = self.tree().state.lock();
         let over = is_over(self.word());
+        if seeded!(TornWait) {
+            drop(state);
+            state = self.tree().state.lock();
+        }
         let waiters = list(state.below_mut(self.index()).rare_mut());
         let unused = if over {
             ticket.take().and_then(|ticket| waiters.remove(ticket))

@@ -236,7 +236,8 @@ impl AtomicWord {
     pub(super) fn load(&self) -> Word {
         // ORDERING: Acquire, with the AcqRel of every writer below: whoever sees a mark also sees
         // the mark of the ancestor it came from, and a reason that was written before it.
-        Word(self.bits.load(Ordering::Acquire))
+        let ordering = if seeded!(WeakGlance) { Ordering::Relaxed } else { Ordering::Acquire };
+        Word(self.bits.load(ordering))
     }
 
     /// Reads the word for somebody who may change it afterwards: under the lock, where all but the

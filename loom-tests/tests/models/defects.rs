@@ -30,6 +30,20 @@ pub(crate) const KILLERS: &[(Defect, &str)] = &[
     (Defect::ForgottenServices, "owed::services_end_last"),
     (Defect::UnannouncedStop, "owed::stop_against_waiting"),
     (Defect::AdmittedWhileStopping, "owed::admission_against_stop"),
+    (Defect::WeakGlance, "cancel::mark_publishes"),
+    (Defect::WakeUnderLock, "locks::wakers_call_back"),
+    (Defect::DropUnderLock, "locks::replaced_wakers_call_back"),
+    (Defect::TornAdmission, "settle::admission_against_close"),
+    (Defect::TornRelease, "settle::last_child_against_drop"),
+    (Defect::TornWait, "tokens::cancel_token"),
+    (Defect::TornUntend, "locks::finalizer_against_the_last_look"),
+    (Defect::EarlyWake, "locks::the_woken_see_every_mark"),
+    (Defect::LateGuard, "owed::admission_against_stop"),
+    (Defect::SleepingTask, "locks::tasks_below_are_woken"),
+    (Defect::MissedTree, "cancel::cancel_against_first_scope_of_a_task"),
+    (Defect::MissedGraft, "whole::graft_against_cancel_bounded"),
+    (Defect::UncountedOrphan, "whole::orphans_are_drained"),
+    (Defect::UnheardWord, "owed::ready_of_a_child_that_goes_on"),
 ];
 
 /// Names the defect to switch on in the process that is to fail by it.

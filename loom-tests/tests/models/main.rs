@@ -15,11 +15,15 @@ mod cancel;
 #[cfg(umbel_loom)]
 mod defects;
 #[cfg(umbel_loom)]
+mod locks;
+#[cfg(umbel_loom)]
 mod owed;
 #[cfg(umbel_loom)]
 mod settle;
 #[cfg(umbel_loom)]
 mod shields;
+#[cfg(umbel_loom)]
+mod tokens;
 #[cfg(umbel_loom)]
 mod whole;
 
@@ -37,7 +41,7 @@ mod run {
     use loom_tests::Case;
     use loom_tests::page::Run;
 
-    use super::{cancel, defects, owed, settle, shields, whole};
+    use super::{cancel, defects, locks, owed, settle, shields, tokens, whole};
 
     type Shared = Arc<Mutex<Run>>;
 
@@ -45,7 +49,15 @@ mod run {
     pub(crate) fn all() -> ExitCode {
         let arguments = Arguments::from_args();
         let run = Shared::default();
-        let groups = [cancel::MODELS, settle::MODELS, shields::MODELS, owed::MODELS, whole::MODELS];
+        let groups = [
+            cancel::MODELS,
+            settle::MODELS,
+            locks::MODELS,
+            tokens::MODELS,
+            shields::MODELS,
+            owed::MODELS,
+            whole::MODELS,
+        ];
         let cases: Vec<Case> = groups.concat();
         let models = cases.iter().map(|case| model(*case, &run));
         let defects = defects::KILLERS.iter().map(|one| defects::trial(*one, &run));

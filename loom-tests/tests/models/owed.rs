@@ -132,6 +132,22 @@ fn ready_against_the_end_of_the_child(model: Model) -> Explored {
     })
 }
 
+/// I27: a child that goes on when it is ready has told, and whoever waited is woken.
+fn ready_of_a_child_that_goes_on(model: Model) -> Explored {
+    model.floor(20).check(&[1], || {
+        block_on(umbel::scope(async |s| {
+            let started = s.start(async |ready: Ready<i32>| {
+                ready.notify(1);
+                pending::<()>().await;
+            });
+            let started = started.await.unwrap();
+            started.child.cancel();
+            started.value
+        }))
+        .unwrap()
+    })
+}
+
 /// I27: ready, or cancelled, and never both or neither.
 fn ready_against_cancel(model: Model) -> Explored {
     model.floor(20).check(&["cancelled", "ready"], || {
@@ -244,6 +260,7 @@ models! { owed:
     finalizer_of_a_zombie,
     services_end_last,
     ready_against_the_end_of_the_child,
+    ready_of_a_child_that_goes_on,
     ready_against_cancel,
     ready_against_the_callers_drop,
     stop_against_waiting,

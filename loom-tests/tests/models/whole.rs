@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use loom::sync::atomic::Ordering;
@@ -56,15 +57,30 @@ fn cancel_against_a_new_waker(model: Model) -> Explored {
     })
 }
 
-/// I4, R23: a scope that was addressed before its first poll joins the scope it is polled in while
-/// that is being cancelled; the outer one absorbs, whichever comes first.
+/// I4, I21: a scope that was addressed before its first poll joins the scope it is polled in while
+/// that is being cancelled. If the request has returned before that it does not start; the outer one
+/// absorbs, whichever comes first.
 fn graft_against_cancel_bounded(model: Model) -> Explored {
     model.floor(30).bounded(4).check(&["absorbed", "woken"], || {
-        let (inner, inner_handle) = umbel::scope(async |_| pending::<()>().await).with_handle();
-        let (outer, handle) = umbel::scope(async move |_| inner.await).with_handle();
+        let returned = Arc::new(AtomicBool::new(false));
+        let is_late = Arc::new(AtomicBool::new(false));
+        let (done, late) = (Arc::clone(&returned), Arc::clone(&is_late));
+        let (inner, inner_handle) = umbel::scope(async move |_| {
+            assert!(!late.load(Ordering::SeqCst), "it was started after the cancel");
+            pending::<()>().await;
+        })
+        .with_handle();
+        let (outer, handle) = umbel::scope(async move |_| {
+            is_late.store(returned.load(Ordering::SeqCst), Ordering::SeqCst);
+            inner.await
+        })
+        .with_handle();
         let mut outer = pin!(outer);
         let (bell, waker) = Bell::new();
-        let canceller = spawn(move || handle.cancel());
+        let canceller = spawn(move || {
+            handle.cancel();
+            done.store(true, Ordering::SeqCst);
+        });
         let seen = outer.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         canceller.join().unwrap();
         assert_eq!(inner_handle.cancel_count(), 0);
