@@ -3,7 +3,7 @@
 //! `cargo shuttle` at the root of the repository runs them. loom explores every schedule of a few
 //! threads; here a few thousand schedules of many tasks are drawn, from fixed seeds. Under shuttle
 //! everything is sequentially consistent: orderings are loom's business.
-#![expect(missing_docs, reason = "for the tests of one repository")]
+#![cfg_attr(umbel_shuttle, expect(missing_docs, reason = "for the tests of one repository"))]
 
 #[cfg(umbel_shuttle)]
 pub mod puppet;

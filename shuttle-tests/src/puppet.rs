@@ -53,7 +53,9 @@ async fn conduct(world: &World) {
     for now in 0..world.end() {
         shuttle::future::yield_now().await;
         if let Some((_, turn)) = asked.next_if(|(step, _)| *step == now) {
-            turn.into_iter().for_each(|(op, given)| perform(world, None, op, given));
+            for (op, given) in turn {
+                perform(world, None, op, given);
+            }
         }
         world.advance();
     }
@@ -157,7 +159,7 @@ impl Puppet {
                 self.limbs.push(Limb { number, passes: open.held.passes, work });
             }
             (Op::Shield { held, .. }, Some(number)) => {
-                let Some(place) = self.place.clone() else { return None };
+                let place = self.place.clone()?;
                 let work = section(self.world.clone(), place, number);
                 self.limbs.push(Limb { number, passes: held.passes, work });
             }

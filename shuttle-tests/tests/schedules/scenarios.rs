@@ -296,12 +296,12 @@ fn every_error_is_returned_or_reported() {
 fn finalizers_registered_after_the_drop_are_waited_for() {
     let expected = ["all", "some"];
     Schedules::new("finalizers registered after the drop", EACH).check(&expected, || {
-        let (alive, owed, run) = (Count::default(), Count::default(), Count::default());
-        let (living, owes, runs) = (alive.clone(), owed.clone(), run.clone());
+        let (alive, left, run) = (Count::default(), Count::default(), Count::default());
+        let (living, leaves, runs) = (alive.clone(), left.clone(), run.clone());
         block_on(scope(async move |_| {
             let work = scope(async move |s: Scope<'static>| {
                 for n in 0..20 {
-                    let counts = (owes.clone(), runs.clone());
+                    let counts = (leaves.clone(), runs.clone());
                     s.spawn(leave_a_finalizer(s.clone(), living.guard(), counts, n));
                 }
                 pending::<()>().await;
@@ -311,22 +311,22 @@ fn finalizers_registered_after_the_drop_are_waited_for() {
         }))
         .expect("nobody cancels it");
         assert_eq!(alive.get(), 0, "R12");
-        assert_eq!(run.get(), owed.get(), "R16");
-        if owed.get() == 20 { "all" } else { "some" }
+        assert_eq!(run.get(), left.get(), "R16");
+        if left.get() == 20 { "all" } else { "some" }
     });
 }
 
 async fn leave_a_finalizer(
     s: Scope<'static>,
     guard: Guard,
-    (owed, run): (Count, Count),
+    (left, run): (Count, Count),
     turns: usize,
 ) {
     let alive = guard.0.clone();
     let _guard = guard;
     let section = async move {
         some_turns(turns % 4).await;
-        owed.add();
+        left.add();
         s.defer(LIMIT, async move {
             assert_eq!(alive.get(), 0, "R16: it runs when no child lives");
             yield_now().await;
@@ -415,7 +415,7 @@ fn a_child_is_cancelled_while_a_tree_grows_below_it() {
         }))
         .expect("nobody cancels it");
         assert_eq!((alive.get(), umbel::orphans()), (0, 0), "R12");
-        let grown = handles.lock().expect("nobody panics here").len();
-        if grown == 31 { "grown" } else { "growing" }
+        let count = handles.lock().expect("nobody panics here").len();
+        if count == 31 { "grown" } else { "growing" }
     });
 }

@@ -83,7 +83,7 @@ async fn in_scope(journal: Arc<Journal>, outside: Option<Spot>, depth: u32, dice
     }
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(outcome) => {
-            watch.ended(outcome.map_or_else(|why| absorbed(&journal, region, why), value))
+            watch.ended(outcome.map_or_else(|why| absorbed(&journal, region, why), value));
         }
         Err(payload) => {
             watch.ended(End::Panicked);
