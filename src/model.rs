@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 
 use crate::ground::reason::Reason;
 use crate::ground::runtime::Host;
-use crate::tree::{Closing, NodeRef, Role, TRUNK, Tree};
+use crate::tree::{Closing, Keeper, NodeRef, Role, TRUNK, Tree};
 
 pub use crate::ground::defects::{Defect, with as with_defect};
 pub use crate::ground::runtime::block_on;
@@ -46,14 +46,15 @@ impl Owner {
 
     /// Leaves something to be run when nothing lives below any more.
     pub fn defer(&self) {
-        assert!(self.0.defer(Box::new(())).is_ok(), "the owner is there, so it is open");
+        let deferred = self.0.defer(Box::new(()));
+        assert!(matches!(deferred, Ok(Keeper::There)), "the owner is there, so it is open");
     }
 
     /// Leaves, and tends what is left.
     #[must_use]
     pub fn leave(self) -> Self {
         let _ = self.0.abandon();
-        assert!(self.0.release_scope(), "there is something to be run");
+        assert!(self.0.release_scope(false), "there is something to be run");
         self
     }
 
@@ -81,7 +82,7 @@ impl Owner {
 
     pub fn drop_early(self) {
         let _ = self.0.abandon();
-        let _ = self.0.release_scope();
+        let _ = self.0.release_scope(false);
     }
 }
 
@@ -113,9 +114,14 @@ impl Node {
         crate::CancelScope(self.0.clone()).cancelled()
     }
 
-    /// Leaves something to be run when nothing lives below any more. Whether it was taken.
-    pub fn defer(&self) -> bool {
-        self.0.defer(Box::new(())).is_ok()
+    /// Leaves something to be run when nothing lives below any more. Whether it was taken; and who has
+    /// to tend it, if nobody does by now.
+    pub fn defer(&self) -> (bool, Option<Owner>) {
+        match self.0.defer(Box::new(())) {
+            Ok(Keeper::There) => (true, None),
+            Ok(Keeper::Wanted) => (true, Some(Owner(self.0.clone()))),
+            Err(_) => (false, None),
+        }
     }
 
     /// Waits to be asked to stop.

@@ -415,3 +415,46 @@ fn one_that_a_child_registers_after_the_drop() {
         }
     });
 }
+
+/// R13: what a finalizer of a dropped scope forks in the scope around is polled: that scope's future is
+/// not what polls the finalizer.
+#[test]
+fn a_finalizer_of_a_dropped_scope_forks_in_the_one_around() {
+    alone(|| async {
+        let forked = scope(async |around: Scope<'static>| {
+            let mut owed = Box::pin(scope(async |s: Scope<'static>| {
+                s.defer_unbounded(async move { around.fork(async {}).await.unwrap() });
+                pending::<()>().await;
+            }));
+            assert!(futures_util::poll!(owed.as_mut()).is_pending());
+        });
+        forked.await.unwrap();
+    });
+}
+
+/// R16: one after another. The one that was running when the scope was dropped goes on, and what is
+/// registered in that very moment comes after it.
+#[test]
+fn a_finalizer_that_runs_when_its_scope_is_dropped_is_not_overtaken() {
+    alone(|| async {
+        let (log, gate) = (Log::new(), Gate::new());
+        let (said, open) = (log.clone(), gate.clone());
+        let given = Mutex::new(None);
+        let mut owed = Box::pin(scope(async |s: Scope<'static>| {
+            *given.lock().unwrap() = Some(s.clone());
+            s.defer(LIMIT, async move {
+                open.wait().await;
+                said.add("first");
+            });
+        }));
+        assert!(futures_util::poll!(owed.as_mut()).is_pending());
+        drop(owed);
+        let s = given.lock().unwrap().take().unwrap();
+        let (said, is_open) = (log.clone(), gate.clone());
+        s.defer(LIMIT, async move { said.add(if is_open.is_open() { "second" } else { "early" }) });
+        settle().await;
+        gate.open();
+        drain().await;
+        assert_eq!(log.all(), ["first", "second"]);
+    });
+}

@@ -13,6 +13,9 @@ pub const SIZE: usize = 6;
 /// one before.
 pub type Word = [u8; SIZE];
 
+/// From here on the last byte has an operation share a turn with the one before.
+const JOINED: u8 = 176;
+
 /// The longest script that is made. Every step has a moment of its own: see `machine`.
 pub const LONGEST: usize = 120;
 
@@ -37,21 +40,21 @@ enum Code {
 }
 
 const CODES: [(Code, usize); 15] = [
-    (Code::Open, 9),
-    (Code::Start, 9),
-    (Code::Cancel, 6),
-    (Code::Shield, 4),
-    (Code::Return, 5),
-    (Code::Wait, 4),
-    (Code::Stop, 4),
-    (Code::Defer, 4),
-    (Code::Drop, 3),
+    (Code::Open, 10),
+    (Code::Start, 13),
+    (Code::Cancel, 5),
+    (Code::Shield, 6),
+    (Code::Return, 4),
+    (Code::Wait, 3),
+    (Code::Stop, 3),
+    (Code::Defer, 5),
+    (Code::Drop, 2),
     (Code::Panic, 2),
-    (Code::Fail, 4),
+    (Code::Fail, 3),
     (Code::Deadline, 2),
-    (Code::Check, 2),
+    (Code::Check, 3),
     (Code::Forget, 1),
-    (Code::Drain, 1),
+    (Code::Drain, 2),
 ];
 
 impl Code {
@@ -101,27 +104,31 @@ impl Default for Writer {
 impl Writer {
     fn add(&mut self, word: Word) {
         let [code, by, what, how, long, joined] = word;
+        let before = self.turn_to_join().filter(|_| joined >= JOINED);
+        let by = before.or_else(|| self.pick(by, |_| true)).unwrap_or(GROUND);
         let Some((by, op)) = self.op(Code::of(code), by, what, how, long) else {
             self.script.steps.push(Step::Wait(1 + long % 3));
             return;
         };
-        let thing = Thing::of(by, op);
-        self.things.extend(thing);
+        self.things.extend(Thing::of(by, op));
         match self.script.steps.last_mut() {
-            Some(Step::Turn { by: before, ops })
-                if *before == by && joined >= 128 && ops.len() < 4 && !ends(ops) =>
-            {
-                ops.push(op);
-            }
+            Some(Step::Turn { ops, .. }) if before == Some(by) => ops.push(op),
             _ => self.script.steps.push(Step::Turn { by, ops: vec![op] }),
         }
     }
 
+    /// Who has the last turn, if there can be more in it.
+    fn turn_to_join(&self) -> Option<Number> {
+        match self.script.steps.last() {
+            Some(Step::Turn { by, ops }) if ops.len() < 4 && !ends(ops) => Some(*by),
+            _ => None,
+        }
+    }
+
     /// The operation, and who does it. Nothing if time is to pass.
-    fn op(&self, code: Code, by: u8, what: u8, how: u8, long: u8) -> Option<(Number, Op)> {
-        let by = self.pick(by, |_| true).unwrap_or(GROUND);
-        let limit = (long % 4 != 0).then_some(long % 4);
-        let held = Held { apart: how & 1 != 0, passes: how & 2 != 0 };
+    fn op(&self, code: Code, by: Number, what: u8, how: u8, long: u8) -> Option<(Number, Op)> {
+        let limit = (long & 3 != 0 && long & 4 == 0).then_some(long & 3);
+        let held = held(how);
         let listens = how & 4 != 0;
         let target = |wanted: fn(Thing) -> bool| self.pick(what, wanted);
         let op = match code {
@@ -170,8 +177,14 @@ fn open(how: u8, long: u8) -> Op {
         grace: if long & 32 == 0 { None } else { span(long >> 2) },
         early: how & 8 != 0,
         listens: how & 4 != 0,
-        held: Held { apart: how & 1 != 0, passes: how & 2 != 0 },
+        held: held(how),
     })
+}
+
+/// Not both: what is held apart may come to its end a poll later than the rest of the body, which can
+/// then be too late to make its failure the body's own.
+fn held(how: u8) -> Held {
+    Held { apart: how & 1 != 0, passes: how & 3 == 2 }
 }
 
 fn sort(how: u8) -> How {

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 /// A step takes so long, in milliseconds.
-pub const STEP: u64 = 32;
+pub const STEP: u64 = 64;
 
 /// The operations of one turn are so far apart. Further than it takes until somebody notices that a
 /// limit has passed that nobody looks at.
-const APART: u64 = 8;
+const APART: u64 = 16;
+
+/// The grace of a scope is longer by so much than what is asked for in the turn in which it begins.
+const LONGER: u64 = 8;
 
 /// What scripts count time in. Longer than all steps of the longest script together.
 const UNIT: u64 = 10_000;
@@ -17,6 +20,12 @@ const UNIT: u64 = 10_000;
 #[must_use]
 pub fn span(units: u8, nth: usize) -> u64 {
     if units == 0 { 0 } else { u64::from(units) * UNIT + nth as u64 * APART }
+}
+
+/// The grace that a scope has for every request to it.
+#[must_use]
+pub fn grace(units: u8) -> u64 {
+    span(units, 0) + LONGER
 }
 
 /// How long the step takes in which so many units pass.

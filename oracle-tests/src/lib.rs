@@ -5,6 +5,8 @@
 pub mod bytes;
 pub mod check;
 pub mod clock;
+pub mod coverage;
+pub mod generate;
 pub mod ledger;
 pub mod machine;
 pub mod oracle;

@@ -115,7 +115,7 @@ pub struct Open {
     pub held: Held,
 }
 
-/// How a body holds what it has opened. It makes no difference to the scopes.
+/// How a body holds what it has opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     /// With a waker of its own, so that it is not polled with the rest of the body.
@@ -196,35 +196,23 @@ impl Script {
             ops.iter().map(move |&op| (by, op))
         })
     }
+}
 
-    /// The turns of one body, in order, each operation with the number that it gives.
-    #[must_use]
-    pub fn turns_of(&self, body: Number) -> Vec<Vec<(Op, Option<Number>)>> {
-        let mut turns = Vec::new();
-        let mut next = GROUND + 1;
-        for step in &self.steps {
-            let Step::Turn { by, ops } = step else { continue };
-            let numbered = number(*by, ops, &mut next);
-            if *by == body {
-                turns.push(numbered);
-            }
-        }
-        turns
-    }
-
-    /// Whether a thing can fail with an error: a `try_scope`, and what is started on one.
-    #[must_use]
-    pub fn is_fallible(&self, things: &[Thing], number: Number) -> bool {
-        match things[number] {
-            Thing::Scope { open, .. } => open.fallible,
-            Thing::Child { on, .. } | Thing::Finalizer { on, .. } => self.is_fallible(things, on),
-            Thing::Ground | Thing::Shield { .. } => false,
-        }
+/// Whether a thing can fail with an error: a `try_scope`, and what is started on one.
+#[must_use]
+pub fn is_fallible(things: &[Thing], number: Number) -> bool {
+    match things[number] {
+        Thing::Scope { open, .. } => open.fallible,
+        Thing::Child { on, .. } | Thing::Finalizer { on, .. } => is_fallible(things, on),
+        Thing::Ground | Thing::Shield { .. } => false,
     }
 }
 
+/// An operation, and the number of what it brings.
+pub type Numbered = (Op, Option<Number>);
+
 /// Says which number each operation of a turn gives.
-pub fn number(by: Number, ops: &[Op], next: &mut Number) -> Vec<(Op, Option<Number>)> {
+pub fn number(by: Number, ops: &[Op], next: &mut Number) -> Vec<Numbered> {
     let mut numbered = |&op: &Op| {
         let given = Thing::of(by, op).map(|_| *next);
         *next += usize::from(given.is_some());

@@ -41,7 +41,7 @@ where
     let late = match scope.defer(Box::new(Parcel(finalizer))) {
         Ok(Keeper::There) => return,
         // The scope's future was dropped, and somebody below is still at work.
-        Ok(Keeper::Wanted) => return send_janitor(Place::of(scope.clone())),
+        Ok(Keeper::Wanted) => return send_janitor(Place::of(scope.clone()), None),
         Err(late) => late,
     };
     let host = scope.tree().host().cloned().unwrap_or_else(Host::current);
@@ -94,22 +94,16 @@ impl<F: Future<Output = ()>> Future for Guarded<F> {
 /// The owner of a place leaves for good, its body dropped, perhaps in the middle of a finalizer: what
 /// is still to be run goes to a janitor.
 pub(super) fn leave(place: Place, running: Option<Finalizer>) {
-    let node = place.node();
-    if let Some(running) = running {
-        // The last one in is the first one out: it goes on where it was. The node is open: its owner
-        // is only now about to let go of it.
-        let returned = node.defer(Box::new(Parcel(running)));
-        debug_assert!(returned.is_ok(), "an owned node is open");
-    }
-    if node.release_scope() {
-        send_janitor(place);
+    if place.node().release_scope(running.is_some()) {
+        send_janitor(place, running);
     }
 }
 
-/// Has the finalizers of a node without an owner run, by a task on its runtime.
-fn send_janitor(place: Place) {
+/// Has the finalizers of a node without an owner run, by a task on its runtime. What was running goes on
+/// where it was, before all others.
+fn send_janitor(place: Place, running: Option<Finalizer>) {
     let host = place.node().tree().host().cloned();
-    let janitor = Janitor { place: Some(place), running: None };
+    let janitor = Janitor { place: Some(place), running };
     // Without a runtime, or when that is shut down, the janitor's destructor says what is lost.
     match host.map(|host| host.spawn(janitor)) {
         Some(Ok(task)) => drop(task),

@@ -169,24 +169,24 @@ impl NodeRef {
     /// The owner leaves for good, its body dropped: closes the node, or leaves it as a zombie that
     /// its parent waits for (R18). [`abandon`](Self::abandon) came first.
     ///
-    /// Returns whether there are finalizers to be run. Then the zombie is *tended*: it does not close
-    /// by itself, and the caller finds somebody who asks for the [`next_finalizer`](Self::next_finalizer)
-    /// until there is none.
+    /// Returns whether there are finalizers to be run, or one `is_running`. Then the zombie is *tended*: it
+    /// does not close by itself, and the caller finds somebody who asks for the
+    /// [`next_finalizer`](Self::next_finalizer) until there is none.
     #[must_use]
-    pub(crate) fn release_scope(&self) -> bool {
+    pub(crate) fn release_scope(&self, is_running: bool) -> bool {
         let tree = self.tree();
         // An abandoned scope is offered no more panics, so this is the last.
         let panic = take_panic(&mut tree.state.lock(), self.index());
         if let Some(panic) = panic {
             self.fail_above(Kind::ChildPanicked, Some(panic));
         }
-        let mut expected = false;
+        let mut expected = is_running;
         loop {
             // Before this node may turn into a zombie: its last child could end at once.
             let key = tree.prepare_for_zombie(self.index(), expected);
             let mut state = tree.state.lock();
             let live = state.live(self.index());
-            let tended = has_finalizers(&state, self.index());
+            let tended = is_running || has_finalizers(&state, self.index());
             if seeded!(TornRelease) {
                 drop(state);
                 state = tree.state.lock();

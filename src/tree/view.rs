@@ -269,11 +269,12 @@ impl NodeRef {
     }
 
     /// This node and those in whose polls it is polled: up to one that is polled by a stranger, or
-    /// by a runtime.
+    /// by a runtime, be it as a task or, without an owner, by a janitor.
     fn polled(&self) -> impl Iterator<Item = NodeRef> + use<> {
         std::iter::successors(Some(self.clone()), |node| {
             let word = node.peek();
-            if word.is_adrift() || word.role().is_task() { None } else { node.parent() }
+            let is_outermost = word.is_adrift() || word.is_forsaken() || word.role().is_task();
+            if is_outermost { None } else { node.parent() }
         })
     }
 

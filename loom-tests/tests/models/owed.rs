@@ -93,6 +93,39 @@ fn finalizer_of_a_zombie(model: Model) -> Explored {
     })
 }
 
+/// I30: a finalizer comes to a zombie that had none, while the last child ends. It is kept, and given
+/// out once, after that child; or it is too late.
+fn finalizer_for_a_zombie(model: Model) -> Explored {
+    model.floor(5).check(&["kept", "late"], || {
+        let (above, _) = Owner::root();
+        let (owner, scope) = above.open_below();
+        let (child, handle) = scope.admit().unwrap();
+        owner.drop_early();
+        let other = spawn(move || child.finish());
+        let (bell, waker) = Bell::new();
+        let (_, tended) = scope.defer();
+        let said = if let Some(left) = &tended {
+            let mut next = left.next_finalizer(&waker);
+            let woken = next.is_pending();
+            other.join().unwrap();
+            assert!(handle.is_closed() && !scope.is_closed());
+            if woken {
+                assert_eq!(bell.rings(), 1);
+                next = left.next_finalizer(&waker);
+            }
+            assert!(matches!(next, Poll::Ready(true)), "the finalizer is given out");
+            assert!(!above.try_close(&waker), "it is waited for while it runs");
+            assert!(matches!(left.next_finalizer(&waker), Poll::Ready(false)), "once");
+            "kept"
+        } else {
+            other.join().unwrap();
+            "late"
+        };
+        assert!(scope.is_closed() && above.try_close(&waker));
+        said
+    })
+}
+
 /// R15: services are ended when the last ordinary child is done, whichever thread notices.
 fn services_end_last(model: Model) -> Explored {
     model.floor(10).check(&["by the child", "by the owner"], || {
@@ -258,6 +291,7 @@ models! { owed:
     finalizer_against_close,
     finalizer_of_a_dropped_scope_bounded,
     finalizer_of_a_zombie,
+    finalizer_for_a_zombie,
     services_end_last,
     ready_against_the_end_of_the_child,
     ready_of_a_child_that_goes_on,

@@ -72,11 +72,10 @@ impl Puppet {
     fn act(&mut self, act: Act) -> Option<End> {
         match (act.op, act.given) {
             (Op::Return | Op::Fail | Op::Panic, _) if self.number == GROUND => {}
-            (Op::Return, _) => return Some(End::Return),
             (Op::Fail, _) if self.world.is_fallible(self.number) => {
                 return Some(End::Fail(self.number));
             }
-            (Op::Fail, _) => return Some(End::Return),
+            (Op::Return | Op::Fail, _) => return Some(End::Return),
             (Op::Panic, _) => return Some(End::Panic(self.number)),
             (Op::Open(open), Some(number)) => self.open(number, open, act.nth),
             (Op::Shield { limit, held }, Some(number)) => {
@@ -228,7 +227,7 @@ fn plain(world: &World, number: Number, open: Open, nth: usize) -> Boxed {
         work = work.timeout(clock::millis(clock::span(limit, nth)));
     }
     if let Some(grace) = open.grace {
-        work = work.grace(clock::millis(clock::span(grace, nth)));
+        work = work.grace(clock::millis(clock::grace(grace)));
     }
     if open.early {
         world.note_handle(number, work.handle());
@@ -243,7 +242,7 @@ fn fallible(world: &World, number: Number, open: Open, nth: usize) -> Boxed {
         work = work.timeout(clock::millis(clock::span(limit, nth)));
     }
     if let Some(grace) = open.grace {
-        work = work.grace(clock::millis(clock::span(grace, nth)));
+        work = work.grace(clock::millis(clock::grace(grace)));
     }
     if open.early {
         world.note_handle(number, work.handle());

@@ -10,13 +10,13 @@ use tokio::task::coop::unconstrained;
 use umbel::{CancelScope, Child, Scope, TryScope, UnhandledKind};
 
 use super::ending::{self, Failure};
-use crate::script::{Number, Op, Script, Thing};
+use crate::script::{Number, Numbered, Op, Script, Thing, is_fallible};
 use crate::view::{Answer, Body, Outcome, Place, Report, Seen, State, View};
 
 /// What a body is to do in one poll.
 pub(super) struct Turn {
     pub(super) step: usize,
-    pub(super) ops: Vec<(Op, Option<Number>)>,
+    pub(super) ops: Vec<Numbered>,
 }
 
 /// One of the operations of a turn.
@@ -109,7 +109,7 @@ impl World {
     pub(super) fn new(script: &Script) -> Self {
         let things = script.things();
         let numbers = 0..things.len();
-        let fallible = numbers.clone().map(|number| script.is_fallible(&things, number)).collect();
+        let fallible = numbers.clone().map(|number| is_fallible(&things, number)).collect();
         let records = numbers.map(|_| Record::default()).collect();
         let shared = Shared { records, ..Shared::default() };
         Self { things: things.into(), fallible, shared: Arc::new(Mutex::new(shared)) }

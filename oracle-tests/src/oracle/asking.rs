@@ -37,9 +37,8 @@ impl Oracle {
             }
             (Op::Check, _) => self.check(by),
             (Op::Drain, _) => self.drain_orphans(),
-            (Op::Return, _) => self.body_ends(by, Body::Returned, by),
             (Op::Fail, _) if self.fallible[by] => self.body_ends(by, Body::Failed, by),
-            (Op::Fail, _) => self.body_ends(by, Body::Returned, by),
+            (Op::Return | Op::Fail, _) => self.body_ends(by, Body::Returned, by),
             (Op::Panic, _) => self.body_ends(by, Body::Panicked, by),
             _ => {}
         }
@@ -100,7 +99,9 @@ impl Oracle {
         let node = Node { nth, is_late, ..Node::new(None) };
         self.nodes[number] = Some(node);
         if !is_late {
-            self.node_mut(on).deferred.push(number);
+            let scope = self.node_mut(on);
+            scope.deferred.push(number);
+            scope.is_tended |= scope.is_abandoned;
         }
     }
 

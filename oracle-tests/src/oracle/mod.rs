@@ -19,7 +19,7 @@ mod requests;
 use std::collections::BTreeMap;
 
 use crate::clock;
-use crate::script::{GROUND, How, Number, Op, Script, Step, Thing, number};
+use crate::script::{GROUND, How, Number, Numbered, Script, Step, Thing, is_fallible, number};
 use crate::view::{Answer, Body, Cause, Outcome, Report, View};
 
 /// A rule that is deliberately got wrong, to see that it is noticed.
@@ -54,6 +54,7 @@ pub enum Mistake {
 }
 
 /// What there is of one number.
+#[expect(clippy::struct_excessive_bools, reason = "plain facts, each by itself")]
 #[derive(Clone, Debug)]
 struct Node {
     /// The place that it is in (R22). Nothing at the root.
@@ -135,7 +136,7 @@ pub struct Oracle {
     now: u64,
     mistake: Option<Mistake>,
     /// What a body is to do when it is polled next, each operation with its place in the turn.
-    turn: Option<(Number, Vec<(Op, Option<Number>)>)>,
+    turn: Option<(Number, Vec<Numbered>)>,
     step: usize,
     /// Something has happened in this round of polls.
     has_changed: bool,
@@ -152,7 +153,7 @@ impl Oracle {
     pub fn new(script: &Script, mistake: Option<Mistake>) -> Self {
         let things = script.things();
         let numbers = 0..things.len();
-        let fallible = numbers.clone().map(|number| script.is_fallible(&things, number)).collect();
+        let fallible = numbers.clone().map(|number| is_fallible(&things, number)).collect();
         let mut nodes: Vec<Option<Node>> = numbers.map(|_| None).collect();
         let mut ground = Node::new(None);
         ground.body = Body::Running;
@@ -206,7 +207,7 @@ impl Oracle {
     }
 
     /// Has a body take a turn, if it runs, and everything else whatever follows from it.
-    fn take_turn(&mut self, by: Number, ops: Vec<(Op, Option<Number>)>) {
+    fn take_turn(&mut self, by: Number, ops: Vec<Numbered>) {
         if self.exists(by) && self.node(by).body == Body::Running {
             self.turn = Some((by, ops));
         }

@@ -13,18 +13,26 @@ impl Oracle {
     pub(super) fn settle(&mut self) {
         loop {
             self.has_changed = false;
-            self.poll_body(GROUND);
             let mut numbers = self.numbers();
+            numbers.insert(0, GROUND);
             if self.is_reversed {
                 numbers.reverse();
             }
             for number in numbers {
-                if self.lives(number) {
-                    self.poll_task(number);
-                }
+                self.poll_task(number);
+                self.poll_newborn();
             }
             if !self.has_changed {
                 return;
+            }
+        }
+    }
+
+    /// Who was started has a turn before those who hear what came of the turn in which that was.
+    fn poll_newborn(&mut self) {
+        for number in self.numbers() {
+            if self.node(number).body == Body::Waiting && self.is_child(number) {
+                self.poll_task(number);
             }
         }
     }
@@ -33,6 +41,8 @@ impl Oracle {
     fn poll_task(&mut self, number: Number) {
         let node = self.node(number);
         match self.things[number] {
+            _ if node.has_ended => {}
+            Thing::Ground => self.poll_body(GROUND),
             Thing::Child { how: How::Fork, .. } if node.is_owned => {}
             Thing::Child { .. } => self.poll_child(number),
             Thing::Scope { .. } | Thing::Shield { .. } if node.is_abandoned => self.tend(number),
@@ -193,7 +203,7 @@ impl Oracle {
         node.up = up.filter(|&up| up != GROUND && !node.is_late);
         let limit = limit.map(|limit| now + clock::span(limit, nth));
         node.deadline = limit.or(node.deadline);
-        node.grace = grace.map(|grace| clock::span(grace, nth));
+        node.grace = grace.map(clock::grace);
     }
 
     /// The body is over: R15 and R16, and then the end (R12).

@@ -91,7 +91,7 @@ impl Oracle {
     }
 
     /// R17: "softened requests count when the grace is over, each of them", and what is unfinished is
-    /// named. On what is cancelled otherwise by then they have no more effect, as a deadline has not.
+    /// named. "If it has been cancelled otherwise by then, they do not count."
     fn end_grace(&mut self, number: Number) {
         if self.is_cancelled(number) {
             return;
@@ -166,14 +166,23 @@ impl Oracle {
 
     /// What is due now.
     pub(super) fn come_due(&mut self) {
-        for number in self.numbers() {
-            if self.node(number).is_due_to_be_cut(self.now) && self.lives(number) {
+        for number in self.time_keepers() {
+            if self.node(number).is_due_to_be_cut(self.now) {
                 self.end_grace(number);
             }
-            if self.node(number).deadline == Some(self.now) && self.lives(number) {
+            if self.node(number).deadline == Some(self.now) {
                 self.pass_deadline(number);
             }
         }
+    }
+
+    /// A child whose body is over, and that waits for what was dropped in it, has nothing left that a
+    /// deadline could end.
+    fn time_keepers(&self) -> Vec<Number> {
+        let keeps = |&number: &Number| {
+            self.lives(number) && (self.node(number).is_owned || !self.is_child(number))
+        };
+        self.numbers().into_iter().filter(keeps).collect()
     }
 
     /// R20: on what is cancelled already a deadline has no more effect. R17: with a grace it begins that,
