@@ -18,7 +18,7 @@ mod context;
 mod scope;
 
 mod race;
-#[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
+#[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom, umbel_shuttle))))]
 mod token;
 
 mod root;
@@ -49,6 +49,6 @@ pub mod task {
 #[cfg(any(doc, doctest))]
 pub mod docs;
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 #[doc(hidden)]
 pub mod model;

@@ -1,6 +1,6 @@
-//! For models only: the bare machine of the tree, and the ways to run under loom.
+//! For models only: the bare machine of the tree, and the ways to run under loom and under shuttle.
 //!
-//! Not part of the public interface: it exists only under `--cfg umbel_loom`.
+//! Not part of the public interface: it exists only under `--cfg umbel_loom` or `--cfg umbel_shuttle`.
 #![expect(clippy::must_use_candidate, reason = "models ask for effects as often as for answers")]
 
 use std::task::{Poll, Waker};
@@ -11,6 +11,8 @@ use crate::tree::{Closing, Keeper, NodeRef, Role, TRUNK, Tree};
 
 pub use crate::ground::defects::{Defect, with as with_defect};
 pub use crate::ground::runtime::block_on;
+#[cfg(umbel_shuttle)]
+pub use crate::ground::runtime::tasks;
 
 /// A node of the tree, without any future around it.
 #[derive(Debug, Clone)]
@@ -170,7 +172,8 @@ pub fn pass_a_day() {
     crate::context::clock::pass_a_day();
 }
 
-/// A model has started a thread of its own.
+/// A model of loom's has started a thread of its own.
+#[cfg(any(umbel_loom, loom))]
 pub fn thread_started() {
     crate::ground::runtime::threads::started();
 }

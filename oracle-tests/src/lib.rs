@@ -7,6 +7,7 @@ pub mod check;
 pub mod clock;
 pub mod coverage;
 pub mod generate;
+pub mod ledger;
 pub mod machine;
 pub mod oracle;
 pub mod script;

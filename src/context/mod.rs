@@ -2,7 +2,7 @@
 //! and the points at which running code meets its cancellation.
 
 pub(crate) mod checkpoint;
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 pub(crate) mod clock;
 pub(crate) mod local;
 pub(crate) mod stack;

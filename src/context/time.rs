@@ -1,9 +1,9 @@
 //! The one file that names tokio's clock (R21): a paused clock drives everything.
 
 use std::fmt;
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 use std::future::Future;
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
 
 /// Now, on tokio's clock.
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 pub(crate) use super::clock::now;
 
 /// `delay` from now; a sum that no clock can hold is as good as thirty years.
@@ -44,12 +44,12 @@ impl fmt::Debug for Timer {
     }
 }
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 type Backend = Pin<Box<tokio::time::Sleep>>;
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 type Backend = super::clock::Backend;
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the permitted caller")]
@@ -71,7 +71,7 @@ impl Timer {
     }
 }
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 impl Timer {
     pub(crate) fn at(deadline: Instant) -> Self {
         Self(Backend::at(deadline))

@@ -1,7 +1,7 @@
 //! Floor 0: what everything stands on. The backend of synchronization, the runtime, reasons,
 //! errors, panics. Nothing here knows of scopes.
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 pub(crate) mod defects;
 pub(crate) mod error;
 pub(crate) mod panics;
@@ -13,13 +13,13 @@ pub(crate) mod unhandled;
 pub(crate) mod waiters;
 
 /// Whether a seeded defect is switched on: a constant `false` outside the models.
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 macro_rules! seeded {
     ($defect:ident) => {
         false
     };
 }
-#[cfg(any(umbel_loom, loom))]
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 macro_rules! seeded {
     ($defect:ident) => {
         $crate::ground::defects::is($crate::ground::defects::Defect::$defect)

@@ -1,4 +1,5 @@
-//! The one file that spawns: tokio's runtime, or loom's threads when models run.
+//! The one file that spawns, with the one in its folder: on tokio's runtime, or, when models run, threads
+//! of loom's or tasks of shuttle's.
 
 use std::fmt;
 
@@ -14,10 +15,13 @@ pub struct TaskId(Repr);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Repr {
-    #[cfg_attr(any(umbel_loom, loom), expect(dead_code, reason = "no tokio task in a model"))]
+    #[cfg_attr(
+        any(umbel_loom, loom, umbel_shuttle),
+        expect(dead_code, reason = "no tokio task in a model")
+    )]
     Tokio(tokio::task::Id),
     Forked(u32),
-    #[cfg(any(umbel_loom, loom))]
+    #[cfg(any(umbel_loom, loom, umbel_shuttle))]
     Model(u64),
 }
 
@@ -37,7 +41,7 @@ impl fmt::Display for TaskId {
         match self.0 {
             Repr::Tokio(id) => id.fmt(f),
             Repr::Forked(slot) => write!(f, "fork-{slot}"),
-            #[cfg(any(umbel_loom, loom))]
+            #[cfg(any(umbel_loom, loom, umbel_shuttle))]
             Repr::Model(id) => write!(f, "model-{id}"),
         }
     }
@@ -49,7 +53,7 @@ impl fmt::Debug for TaskId {
     }
 }
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 mod backend {
     #![expect(clippy::disallowed_methods, reason = "the permitted caller of spawn")]
 
@@ -365,8 +369,14 @@ mod backend {
     }
 }
 
-#[cfg(any(umbel_loom, loom))]
+#[cfg(umbel_shuttle)]
+#[path = "runtime/shuttle.rs"]
+mod backend;
+
+#[cfg(any(umbel_loom, loom, umbel_shuttle))]
 pub use backend::block_on;
+#[cfg(umbel_shuttle)]
+pub use backend::tasks;
 
 /// How many threads take part in an execution of a model.
 #[cfg(any(umbel_loom, loom))]

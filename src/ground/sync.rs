@@ -1,9 +1,12 @@
-//! The one file that names a backend: std, or loom when models run.
+//! The one file that names a backend: std, or loom or shuttle when models run.
 //!
-//! `Arc` is std's in both: loom's would multiply the states to explore by the reference counts,
+//! `Arc` is std's in all of them: loom's would multiply the states to explore by the reference counts,
 //! and no protocol of ours rests on an `Arc`'s count.
 
-#[cfg(not(any(umbel_loom, loom)))]
+#[cfg(all(umbel_shuttle, any(umbel_loom, loom)))]
+compile_error!("one backend at a time: `umbel_loom` or `umbel_shuttle`");
+
+#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 mod backend {
     pub(crate) use std::sync::MutexGuard;
     pub(crate) use std::sync::atomic::AtomicU64;
@@ -16,6 +19,12 @@ mod backend {
 mod backend {
     pub(crate) use loom::sync::atomic::AtomicU64;
     pub(crate) use loom::sync::{Mutex, MutexGuard};
+}
+
+#[cfg(umbel_shuttle)]
+mod backend {
+    pub(crate) use shuttle::sync::atomic::AtomicU64;
+    pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 }
 
 pub(crate) use backend::AtomicU64;
@@ -46,10 +55,10 @@ impl<T> fmt::Debug for Lock<T> {
     }
 }
 
-/// A mutex in a static, made at its first use (loom's cannot be made in a constant).
+/// A mutex in a static, made at its first use: in models, at the first use in each execution.
 macro_rules! static_lock {
     ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
-        #[cfg(not(any(umbel_loom, loom)))]
+        #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
         $(#[$meta])*
         static $name: std::sync::LazyLock<$crate::ground::sync::Lock<$ty>> =
             std::sync::LazyLock::new(|| $crate::ground::sync::Lock::new($init));
@@ -59,17 +68,25 @@ macro_rules! static_lock {
             static ref $name: $crate::ground::sync::Lock<$ty> =
                 $crate::ground::sync::Lock::new($init);
         }
+        #[cfg(umbel_shuttle)]
+        shuttle::lazy_static! {
+            $(#[$meta])*
+            static ref $name: $crate::ground::sync::Lock<$ty> =
+                $crate::ground::sync::Lock::new($init);
+        }
     };
 }
 pub(crate) use static_lock;
 
-/// A thread-local. loom's, in models: its threads are coroutines on one thread of the system.
+/// A thread-local. The backend's, in models: its threads are coroutines on one thread of the system.
 macro_rules! static_local {
     ($(#[$meta:meta])* static $name:ident: $ty:ty = $init:expr;) => {
-        #[cfg(not(any(umbel_loom, loom)))]
+        #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
         std::thread_local! { $(#[$meta])* static $name: $ty = const { $init }; }
         #[cfg(any(umbel_loom, loom))]
         loom::thread_local! { $(#[$meta])* static $name: $ty = $init; }
+        #[cfg(umbel_shuttle)]
+        shuttle::thread_local! { $(#[$meta])* static $name: $ty = $init; }
     };
 }
 pub(crate) use static_local;

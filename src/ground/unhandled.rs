@@ -57,7 +57,7 @@ impl<'a> Unhandled<'a> {
 
     /// Reports it.
     pub(crate) fn report(&self) {
-        #[cfg(all(feature = "tracing", not(any(umbel_loom, loom))))]
+        #[cfg(all(feature = "tracing", not(any(umbel_loom, loom, umbel_shuttle))))]
         tracing::error!(target: "umbel", kind = ?self.kind, location = %self.location, "{self}");
         let hook = HOOK.lock().clone();
         match hook {

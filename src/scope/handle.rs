@@ -43,7 +43,7 @@ impl CancelScope {
         stack::scope().map(Self)
     }
 
-    #[cfg(any(umbel_loom, loom))]
+    #[cfg(any(umbel_loom, loom, umbel_shuttle))]
     pub(crate) fn node(&self) -> &NodeRef {
         &self.0
     }

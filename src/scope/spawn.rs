@@ -150,7 +150,7 @@ impl<F: Future + Unpin> Spawned<F> {
     }
 }
 
-#[cfg(all(test, not(any(umbel_loom, loom))))]
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
 mod tests {
     use super::*;
 

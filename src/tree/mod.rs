@@ -77,7 +77,7 @@ pub(crate) enum Shelf {
     /// What few children have.
     Aside,
     /// What tells strangers that the node is cancelled.
-    #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom))))]
+    #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom, umbel_shuttle))))]
     Token,
 }
 

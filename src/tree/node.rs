@@ -310,7 +310,7 @@ impl State {
     }
 }
 
-#[cfg(all(test, not(any(umbel_loom, loom))))]
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
 mod tests {
     use super::*;
     use std::panic::Location;

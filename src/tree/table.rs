@@ -64,7 +64,7 @@ impl Table {
     }
 }
 
-#[cfg(all(test, not(any(umbel_loom, loom))))]
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
 mod tests {
     use super::*;
 

@@ -381,7 +381,7 @@ impl AtomicWord {
     }
 }
 
-#[cfg(all(test, not(any(umbel_loom, loom))))]
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
 mod tests {
     use super::*;
 

@@ -1,22 +1,18 @@
 //! A soak: millions of random operations on a runtime of several threads, and everything is counted.
 //!
 //! The run has ten parts. Each part is many random programs (`program`, `regions`), a few at a time; each program
-//! writes down what it does (`journal`), which is compared with what the library says when the program
-//! has ended (`audit`). Between two parts everything is at rest: nothing may be left, and the heap must
+//! writes down what it does in a journal, which is compared with what the library says when the program
+//! has ended (`oracle_tests::ledger`). Between two parts everything is at rest: nothing may be left, and the heap must
 //! not have grown.
 //!
 //! `cargo soak` runs it. It ends with 1 if anything is not what it must be.
 
 mod arguments;
-mod audit;
 mod heap;
-mod journal;
-mod place;
 mod program;
 mod regions;
 mod report;
 mod shift;
-mod tokens;
 
 use std::process::ExitCode;
 

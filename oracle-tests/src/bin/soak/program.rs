@@ -4,6 +4,7 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -12,11 +13,11 @@ use futures_util::future::select;
 use tokio::task::yield_now;
 use umbel::{Cancelled, Child, Reason};
 
-use crate::arguments::Flaw;
-use crate::journal::{Operation, Spot};
-use crate::place::{HOUR, Host, Place, Sort, World};
+use oracle_tests::ledger::journal::{Journal, Operation, Spot};
+use oracle_tests::ledger::place::{HOUR, Host, Place, Sort};
+use oracle_tests::ledger::tokens::{Failure, Payload, Value};
+
 use crate::regions::{open, shield, some_turns, time_out};
-use crate::tokens::{Failure, Payload, Value};
 
 pub(crate) type Piece<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -31,17 +32,17 @@ struct Hands {
 
 /// The body of a scope. What it has started that does not end by itself, it ends.
 pub(crate) async fn body(
-    world: World,
+    journal: Arc<Journal>,
     host: Host,
     region: usize,
     depth: u32,
     seed: u64,
 ) -> Result<(), Failure> {
     let mut dice = Rng::with_seed(seed);
-    world.note_handle(region, host.handle());
-    let has_limit = world.journal.open().regions[region].has_limit;
+    journal.note_handle(region, host.handle());
+    let has_limit = journal.open().regions[region].has_limit;
     let spot = Spot { region, child: None };
-    let place = Place { world, host, on: region, spot, sort: Sort::Body, depth };
+    let place = Place { journal, host, on: region, spot, sort: Sort::Body, depth };
     let mut hands = Hands::default();
     steps(&place, &mut hands, &mut dice, 24).await?;
     if has_limit && dice.bool() {
@@ -59,7 +60,7 @@ pub(crate) async fn body(
 async fn steps(place: &Place, hands: &mut Hands, dice: &mut Rng, most: u32) -> Result<(), Failure> {
     for _ in 0..dice.u32(0..=most) {
         let operation = choose(place, dice);
-        if !place.world.take_turn(operation) {
+        if !place.journal.open().take_turn(operation) {
             break;
         }
         step(place, hands, dice, operation).await?;
@@ -140,14 +141,14 @@ async fn step(
         Operation::Shield => shield(place.clone(), dice).await,
         Operation::Defer => defer(place, dice),
         Operation::Fail => return Err(place.failure()),
-        Operation::Panic => Payload::throw(place.journal(), place.spot.region),
+        Operation::Panic => Payload::throw(&place.journal, place.spot.region),
         Operation::Yield => yield_now().await,
     }
     Ok(())
 }
 
 fn nested(place: &Place, dice: &mut Rng) -> Piece<()> {
-    open(place.world.clone(), Some(place.spot), place.depth - 1, dice.u64(..))
+    open(Arc::clone(&place.journal), Some(place.spot), place.depth - 1, dice.u64(..))
 }
 
 /// A piece of a child, a section or a finalizer.
@@ -189,37 +190,28 @@ async fn wait(place: &Place, hands: &mut Hands, dice: &mut Rng) {
     }
     let (index, child) = hands.kept.swap_remove(dice.usize(0..hands.kept.len()));
     let told = child.await;
-    let told = told.map(|value| {
-        let number = value.0;
-        if place.world.flaw == Some(Flaw::Value) {
-            std::mem::forget(value);
-        }
-        number
-    });
-    place.journal().open().children[index].told = Some(told.map_err(Cancelled::into_reason));
+    let told = told.map(|value| value.0);
+    place.journal.open().children[index].told = Some(told.map_err(Cancelled::into_reason));
 }
 
 /// One of the program's regions that can be addressed: often one of the last.
 fn any_region(place: &Place, dice: &mut Rng) -> Option<usize> {
-    let pages = place.journal().open();
+    let pages = place.journal.open();
     let count = pages.regions.len();
     let region = if dice.bool() { place.on } else { dice.usize(count.saturating_sub(8)..count) };
     pages.regions[region].handle.is_some().then_some(region)
 }
 
 fn cancel(place: &Place, region: usize) {
-    let mut pages = place.journal().open();
+    let mut pages = place.journal.open();
     let Some(handle) = pages.regions[region].handle.clone() else { return };
-    // The flaw: one in many is not written down.
-    let is_noted =
-        place.world.flaw != Some(Flaw::Request) || pages.regions[region].requests % 2 == 0;
-    pages.regions[region].requests += u32::from(is_noted);
+    pages.regions[region].requests += 1;
     drop(pages);
     handle.cancel_with(Reason::new(format!("region {region}")));
 }
 
 fn stop(place: &Place, region: usize, grace: Duration) {
-    let mut pages = place.journal().open();
+    let mut pages = place.journal.open();
     let Some(handle) = pages.regions[region].handle.clone() else { return };
     pages.regions[region].stops += 1;
     drop(pages);
@@ -228,7 +220,7 @@ fn stop(place: &Place, region: usize, grace: Duration) {
 
 /// Through its handle, if that is at hand, or through its task's.
 fn cancel_a_child(place: &Place, hands: &Hands, dice: &mut Rng) {
-    let mut pages = place.journal().open();
+    let mut pages = place.journal.open();
     if let Some((index, child)) = hands.kept.last().filter(|_| dice.bool()) {
         pages.children[*index].cancels += 1;
         drop(pages);

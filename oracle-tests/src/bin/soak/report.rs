@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use oracle_tests::ledger::audit::Totals;
+use oracle_tests::ledger::journal::Operation;
+
 use crate::arguments::Arguments;
-use crate::audit::Totals;
-use crate::journal::Operation;
 
 pub(crate) fn intro(arguments: &Arguments) {
     let Arguments { seed, operations, threads, .. } = arguments;

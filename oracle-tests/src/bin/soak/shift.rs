@@ -11,11 +11,11 @@ use futures_util::FutureExt as _;
 use tokio::runtime::{Builder, Runtime};
 use umbel::{Unhandled, UnhandledKind};
 
+use oracle_tests::ledger::audit::{Totals, audit};
+use oracle_tests::ledger::journal::{Journal, Pages};
+use oracle_tests::ledger::tokens::{Failure, Payload, Value, values};
+
 use crate::arguments::{Arguments, Flaw};
-use crate::audit::{Totals, audit};
-use crate::journal::Journal;
-use crate::place::World;
-use crate::tokens::{Payload, values};
 use crate::{heap, regions, report};
 
 const PARTS: u8 = 10;
@@ -81,6 +81,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         report::part(part + 1, &sums, began.elapsed(), *live);
     }
     flat(&heaps)?;
+    // The hook keeps the map, and whoever looks for leaks would ask whose it is.
+    heard.journals().shrink_to_fit();
     report::outro(&totals, started.elapsed());
     Ok(())
 }
@@ -91,10 +93,9 @@ fn listen(heard: &Arc<Heard>, flaw: Option<Flaw>) {
     umbel::set_unhandled_hook(move |unhandled| ear.unhandled(unhandled, flaw));
     let (ear, usual) = (Arc::clone(heard), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
-        if !panic.payload().is::<Payload>() {
-            ear.foreign_panics.fetch_add(1, Ordering::SeqCst);
-            usual(panic);
-        }
+        // Panics that a program makes do without the hook.
+        ear.foreign_panics.fetch_add(1, Ordering::SeqCst);
+        usual(panic);
     }));
 }
 
@@ -122,13 +123,8 @@ impl Heard {
         .fetch_add(1, Ordering::SeqCst);
     }
 
-    /// An error shows the number of its journal and its own.
     fn error(&self, unhandled: &Unhandled<'_>) {
-        let text = unhandled.debug().map(|error| format!("{error:?}")).unwrap_or_default();
-        let numbers = text.split_once(' ').and_then(|(journal, error)| {
-            Some((journal.parse::<u64>().ok()?, error.parse::<usize>().ok()?))
-        });
-        let Some((number, error)) = numbers else { return };
+        let Some((number, error)) = Failure::numbers(unhandled) else { return };
         let journal = self.journals().get(&number).cloned();
         if let Some(journal) = journal {
             journal.open().errors[error].nobody += 1;
@@ -212,8 +208,7 @@ impl Shift {
         let is_orphaned = dice.u8(0..16) == 0;
         while journal.open().turns > 0 {
             let patience = is_orphaned.then(|| dice.u32(0..24));
-            let world = World { journal: Arc::clone(&journal), flaw: self.flaw };
-            let root = regions::root(world, dice.u64(..), patience);
+            let root = regions::root(Arc::clone(&journal), dice.u64(..), patience);
             if self.flaw == Some(Flaw::Forget) && number % 4 == 0 {
                 forget_half_way(root);
                 journal.open().turns = 0;
@@ -221,8 +216,10 @@ impl Shift {
                 root.await;
             }
         }
-        if self.flaw == Some(Flaw::Memory) {
-            Box::leak(std::hint::black_box(Box::new([0_u8; 256])));
+        match self.flaw {
+            Some(Flaw::Memory) => drop(Box::leak(std::hint::black_box(Box::new([0_u8; 256])))),
+            Some(Flaw::Value) => std::mem::forget(Value::new(0)),
+            _ => {}
         }
         if is_orphaned {
             self.books().orphaned.push(journal);
@@ -231,9 +228,29 @@ impl Shift {
         }
     }
 
+    /// Takes something out of a journal, as if it had not been written down.
+    fn spoil(&self, pages: &mut Pages) {
+        match self.flaw {
+            Some(Flaw::Request) => {
+                let mut regions = pages.regions.iter_mut();
+                if let Some(region) = regions.find(|region| region.requests > 0) {
+                    region.requests -= 1;
+                }
+            }
+            Some(Flaw::Panic) => {
+                if let Some(panic) = pages.panics.iter_mut().find(|panic| panic.owner > 0) {
+                    panic.owner = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn audit(&self, journal: &Journal) {
         self.heard.journals().remove(&journal.number);
-        let (totals, faults) = audit(&mut journal.open());
+        let mut pages = journal.open();
+        self.spoil(&mut pages);
+        let (totals, faults) = audit(&mut pages);
         let mut books = self.books();
         books.totals += totals;
         let faults = faults.into_iter();

@@ -3,39 +3,43 @@
 //! Each program has a journal of its own: plain records under one lock. Whoever does something writes
 //! it down first. When the program has ended, `audit` compares.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(umbel_shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
+use std::sync::PoisonError;
+#[cfg(not(umbel_shuttle))]
+use std::sync::{Mutex, MutexGuard};
 
 use umbel::{CancelScope, Reason};
 
 /// Something that can be cancelled around a piece of code: a region, and the child of it, if the code
 /// is in one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Spot {
-    pub(crate) region: usize,
-    pub(crate) child: Option<usize>,
+pub struct Spot {
+    pub region: usize,
+    pub child: Option<usize>,
 }
 
 /// A scope, or a section that is one inside.
 #[derive(Debug)]
-pub(crate) struct Region {
+pub struct Region {
     /// Where it was opened. Nothing for the outermost ones.
-    pub(crate) outside: Option<Spot>,
-    pub(crate) has_limit: bool,
+    pub outside: Option<Spot>,
+    pub has_limit: bool,
     /// Bodies, children and finalizers of it, and of all regions below, that have not been dropped.
-    pub(crate) alive: u32,
+    pub alive: u32,
     /// Calls of `cancel` and of `stop`.
-    pub(crate) requests: u32,
-    pub(crate) stops: u32,
+    pub requests: u32,
+    pub stops: u32,
     /// Errors and panics of its body, its children and its finalizers.
-    pub(crate) errors: u32,
-    pub(crate) panics: u32,
-    pub(crate) end: End,
-    pub(crate) handle: Option<CancelScope>,
+    pub errors: u32,
+    pub panics: u32,
+    pub end: End,
+    pub handle: Option<CancelScope>,
 }
 
 /// How a region's future ended.
 #[derive(Clone, Debug)]
-pub(crate) enum End {
+pub enum End {
     Open,
     Value,
     Cancelled(Reason),
@@ -50,7 +54,7 @@ pub(crate) enum End {
 
 /// How far a body came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Unpolled,
     Running,
     Value,
@@ -59,41 +63,41 @@ pub(crate) enum Phase {
 }
 
 #[derive(Debug)]
-pub(crate) struct Child {
-    pub(crate) region: usize,
-    pub(crate) is_service: bool,
-    pub(crate) is_refused: bool,
-    pub(crate) phase: Phase,
-    pub(crate) is_dropped: bool,
-    pub(crate) cancels: u32,
-    pub(crate) handle: Option<CancelScope>,
+pub struct Child {
+    pub region: usize,
+    pub is_service: bool,
+    pub is_refused: bool,
+    pub phase: Phase,
+    pub is_dropped: bool,
+    pub cancels: u32,
+    pub handle: Option<CancelScope>,
     /// What its handle gave to whoever awaited it.
-    pub(crate) told: Option<Result<usize, Reason>>,
+    pub told: Option<Result<usize, Reason>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Finalizer {
+pub struct Finalizer {
     /// A shield, and so a region of its own.
-    pub(crate) region: usize,
+    pub region: usize,
     /// The region that it was registered with.
-    pub(crate) of: usize,
-    pub(crate) has_short_limit: bool,
-    pub(crate) phase: Phase,
-    pub(crate) is_dropped: bool,
+    pub of: usize,
+    pub has_short_limit: bool,
+    pub phase: Phase,
+    pub is_dropped: bool,
 }
 
 /// How often somebody was told of an error, or of a panic.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Told {
+pub struct Told {
     /// By being returned, or resumed.
-    pub(crate) owner: u32,
+    pub owner: u32,
     /// By the hook, or by being dropped after a panic that came first.
-    pub(crate) nobody: u32,
+    pub nobody: u32,
 }
 
 /// Which body a token stands for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Part {
+pub enum Part {
     Body(usize),
     Child(usize),
     Finalizer(usize),
@@ -102,7 +106,7 @@ pub(crate) enum Part {
 /// The things a program can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(crate) enum Operation {
+pub enum Operation {
     Open,
     Drop,
     Spawn,
@@ -121,7 +125,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 15] = [
+    pub const ALL: [Self; 15] = [
         Self::Open,
         Self::Drop,
         Self::Spawn,
@@ -141,44 +145,53 @@ impl Operation {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Pages {
-    pub(crate) turns: u64,
-    pub(crate) operations: [u64; Operation::ALL.len()],
-    pub(crate) regions: Vec<Region>,
-    pub(crate) children: Vec<Child>,
-    pub(crate) finalizers: Vec<Finalizer>,
-    pub(crate) errors: Vec<Told>,
-    pub(crate) panics: Vec<Told>,
+pub struct Pages {
+    pub turns: u64,
+    pub operations: [u64; Operation::ALL.len()],
+    pub regions: Vec<Region>,
+    pub children: Vec<Child>,
+    pub finalizers: Vec<Finalizer>,
+    pub errors: Vec<Told>,
+    pub panics: Vec<Told>,
     /// What was wrong at the moment when it happened.
-    pub(crate) faults: Vec<String>,
+    pub faults: Vec<String>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Journal {
-    pub(crate) number: u64,
+pub struct Journal {
+    pub number: u64,
     pages: Mutex<Pages>,
 }
 
 impl Journal {
-    pub(crate) fn new(number: u64, turns: u64) -> Self {
+    #[must_use]
+    pub fn new(number: u64, turns: u64) -> Self {
         Self { number, pages: Mutex::new(Pages { turns, ..Pages::default() }) }
     }
 
-    pub(crate) fn open(&self) -> MutexGuard<'_, Pages> {
+    pub fn add_region(&self, outside: Option<Spot>, has_limit: bool) -> usize {
+        self.open().add_region(outside, has_limit)
+    }
+
+    pub fn note_handle(&self, region: usize, handle: CancelScope) {
+        self.open().regions[region].handle = Some(handle);
+    }
+
+    pub fn open(&self) -> MutexGuard<'_, Pages> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Pages {
     /// Takes one of the turns that are left.
-    pub(crate) fn take_turn(&mut self, operation: Operation) -> bool {
+    pub fn take_turn(&mut self, operation: Operation) -> bool {
         let Some(left) = self.turns.checked_sub(1) else { return false };
         self.turns = left;
         self.operations[operation as usize] += 1;
         true
     }
 
-    pub(crate) fn add_region(&mut self, outside: Option<Spot>, has_limit: bool) -> usize {
+    pub fn add_region(&mut self, outside: Option<Spot>, has_limit: bool) -> usize {
         self.regions.push(Region {
             outside,
             has_limit,
@@ -193,7 +206,7 @@ impl Pages {
         self.regions.len() - 1
     }
 
-    pub(crate) fn add_child(&mut self, region: usize, is_service: bool) -> usize {
+    pub fn add_child(&mut self, region: usize, is_service: bool) -> usize {
         self.children.push(Child {
             region,
             is_service,
@@ -207,7 +220,7 @@ impl Pages {
         self.children.len() - 1
     }
 
-    pub(crate) fn add_finalizer(&mut self, of: usize, has_short_limit: bool) -> usize {
+    pub fn add_finalizer(&mut self, of: usize, has_short_limit: bool) -> usize {
         let region = self.add_region(Some(Spot { region: of, child: None }), has_short_limit);
         let (phase, is_dropped) = (Phase::Unpolled, false);
         self.finalizers.push(Finalizer { region, of, has_short_limit, phase, is_dropped });
@@ -215,25 +228,25 @@ impl Pages {
     }
 
     /// An error of this region's.
-    pub(crate) fn add_error(&mut self, region: usize) -> usize {
+    pub fn add_error(&mut self, region: usize) -> usize {
         self.regions[region].errors += 1;
         self.errors.push(Told::default());
         self.errors.len() - 1
     }
 
     /// A panic of this region's.
-    pub(crate) fn add_panic(&mut self, region: usize) -> usize {
+    pub fn add_panic(&mut self, region: usize) -> usize {
         self.regions[region].panics += 1;
         self.panics.push(Told::default());
         self.panics.len() - 1
     }
 
-    pub(crate) fn begin(&mut self, part: Part) {
+    pub fn begin(&mut self, part: Part) {
         let region = self.region_of(part);
         self.count_alive(region, true);
     }
 
-    pub(crate) fn has_come_to(&mut self, part: Part, phase: Phase) {
+    pub fn has_come_to(&mut self, part: Part, phase: Phase) {
         match part {
             Part::Body(_) => {}
             Part::Child(child) => self.children[child].phase = phase,
@@ -248,9 +261,11 @@ impl Pages {
         }
     }
 
-    pub(crate) fn was_dropped(&mut self, part: Part) {
+    pub fn was_dropped(&mut self, part: Part, was_counted: bool) {
         let region = self.region_of(part);
-        self.count_alive(region, false);
+        if was_counted {
+            self.count_alive(region, false);
+        }
         match part {
             Part::Body(_) => {}
             Part::Child(child) => self.children[child].is_dropped = true,
@@ -272,6 +287,19 @@ impl Pages {
         }
     }
 
+    /// Whether code there is inside a region, so that this cannot end before it.
+    #[must_use]
+    pub fn is_inside(&self, spot: Spot, region: usize) -> bool {
+        let mut next = Some(spot);
+        while let Some(spot) = next {
+            if spot.region == region {
+                return true;
+            }
+            next = self.regions[spot.region].outside;
+        }
+        false
+    }
+
     fn count_alive(&mut self, region: usize, one_more: bool) {
         let mut next = Some(region);
         while let Some(region) = next {
@@ -286,7 +314,7 @@ impl Pages {
     }
 
     /// The region's future has come to an end by itself: R12 holds from now on.
-    pub(crate) fn ended(&mut self, region: usize, end: End) {
+    pub fn ended(&mut self, region: usize, end: End) {
         let page = &mut self.regions[region];
         if page.alive > 0 {
             let fault = format!("R12: region {region} ended with {} alive below", page.alive);

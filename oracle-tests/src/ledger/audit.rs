@@ -4,32 +4,32 @@ use std::ops::AddAssign;
 
 use umbel::{CancelScope, Kind, Reason};
 
-use crate::journal::{Child, End, Finalizer, Operation, Pages, Phase, Region, Spot};
+use super::journal::{Child, End, Finalizer, Operation, Pages, Phase, Region, Spot};
 
 /// What came of everything, over all programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) programs: u64,
-    pub(crate) operations: [u64; Operation::ALL.len()],
-    pub(crate) regions: u64,
-    pub(crate) regions_dropped: u64,
-    pub(crate) children: u64,
-    pub(crate) valued: u64,
-    pub(crate) failed: u64,
-    pub(crate) panicked: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) refused: u64,
-    pub(crate) finalizers: u64,
-    pub(crate) finalizers_cut: u64,
-    pub(crate) errors_returned: u64,
-    pub(crate) errors_reported: u64,
-    pub(crate) panics_resumed: u64,
-    pub(crate) panics_discarded: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Totals {
+    pub programs: u64,
+    pub operations: [u64; Operation::ALL.len()],
+    pub regions: u64,
+    pub regions_dropped: u64,
+    pub children: u64,
+    pub valued: u64,
+    pub failed: u64,
+    pub panicked: u64,
+    pub cancelled: u64,
+    pub refused: u64,
+    pub finalizers: u64,
+    pub finalizers_cut: u64,
+    pub errors_returned: u64,
+    pub errors_reported: u64,
+    pub panics_resumed: u64,
+    pub panics_discarded: u64,
     /// Requests of a region whose count must be exactly so much, and what the counts say.
-    pub(crate) requests: u64,
-    pub(crate) counted: u64,
+    pub requests: u64,
+    pub counted: u64,
     /// Panics of scopes that were dropped with nobody around.
-    pub(crate) panics_of_orphans: u64,
+    pub panics_of_orphans: u64,
 }
 
 impl AddAssign for Totals {
@@ -68,7 +68,7 @@ struct Audit<'p> {
 }
 
 /// Checks a journal. Gives its sums, and what is wrong.
-pub(crate) fn audit(pages: &mut Pages) -> (Totals, Vec<String>) {
+pub fn audit(pages: &mut Pages) -> (Totals, Vec<String>) {
     let faults = std::mem::take(&mut pages.faults);
     let mut totals = Totals { programs: 1, operations: pages.operations, ..Totals::default() };
     let owed = owed(&pages.regions, &mut totals);

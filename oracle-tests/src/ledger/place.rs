@@ -1,38 +1,30 @@
 //! Where a piece of a program runs, and what it may do there.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fastrand::Rng;
 use futures_util::FutureExt as _;
 use umbel::{CancelScope, Child, Scope, TryScope};
 
-use crate::arguments::Flaw;
-use crate::journal::{Journal, Operation, Part, Phase, Spot};
-use crate::tokens::{Failure, Payload, Token, Value};
+use super::journal::{Journal, Operation, Part, Phase, Spot};
+use super::tokens::{Failure, Token, Value};
 
 /// Never passes. A limit, so that what it is given to is armed all the same.
-pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
-
-/// What all pieces of a program share.
-#[derive(Clone, Debug)]
-pub(crate) struct World {
-    pub(crate) journal: Arc<Journal>,
-    pub(crate) flaw: Option<Flaw>,
-}
+pub const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The handle of the scope that a piece starts its children in.
 #[derive(Clone, Debug)]
-pub(crate) enum Host {
+pub enum Host {
     Plain(Scope<'static>),
     Try(TryScope<'static, Failure>),
 }
 
 /// What sort of code this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub enum Sort {
     /// The body of a scope: it can end what does not end by itself.
     Body,
     Child,
@@ -42,54 +34,28 @@ pub(crate) enum Sort {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) world: World,
-    pub(crate) host: Host,
+pub struct Place {
+    pub journal: Arc<Journal>,
+    pub host: Host,
     /// The region of the host.
-    pub(crate) on: usize,
+    pub on: usize,
     /// What is around this code: it differs from the host's region in a section.
-    pub(crate) spot: Spot,
-    pub(crate) sort: Sort,
-    pub(crate) depth: u32,
+    pub spot: Spot,
+    pub sort: Sort,
+    pub depth: u32,
 }
 
-impl World {
-    pub(crate) fn take_turn(&self, operation: Operation) -> bool {
-        self.journal.open().take_turn(operation)
-    }
-
-    pub(crate) fn add_region(&self, outside: Option<Spot>, limit: Option<Duration>) -> usize {
-        self.journal.open().add_region(outside, limit.is_some())
-    }
-
-    pub(crate) fn note_handle(&self, region: usize, handle: CancelScope) {
-        self.journal.open().regions[region].handle = Some(handle);
-    }
-
-    /// A panic has come out of a region. It is caught here for good, or goes on into the body around.
-    pub(crate) fn pass_on(
-        &self,
-        payload: Box<dyn std::any::Any + Send>,
-        outside: Option<Spot>,
-        dice: &mut Rng,
-    ) {
-        match outside {
-            Some(spot) if dice.bool() => {
-                self.journal.open().regions[spot.region].panics += 1;
-                resume_unwind(payload)
-            }
-            // The flaw: nobody writes down that it came.
-            _ if self.flaw == Some(Flaw::Panic) && self.journal.number % 64 == 0 => {
-                std::mem::forget(payload);
-            }
-            // What is no panic of ours has been noticed by the hook.
-            _ => drop(Payload::catch(payload)),
-        }
+impl Journal {
+    /// A panic has come out of a region. It goes on into the body around.
+    pub fn pass_on(&self, payload: Box<dyn Any + Send>, outside: Spot) -> ! {
+        self.open().regions[outside.region].panics += 1;
+        resume_unwind(payload)
     }
 }
 
 impl Host {
-    pub(crate) fn handle(&self) -> CancelScope {
+    #[must_use]
+    pub fn handle(&self) -> CancelScope {
         match self {
             Self::Plain(scope) => scope.handle(),
             Self::Try(scope) => scope.handle(),
@@ -98,28 +64,27 @@ impl Host {
 }
 
 impl Place {
-    pub(crate) fn journal(&self) -> &Arc<Journal> {
-        &self.world.journal
-    }
-
     /// The same host, seen from a child, a section or a finalizer.
-    pub(crate) fn inside(&self, sort: Sort, region: usize, child: Option<usize>) -> Self {
+    #[must_use]
+    pub fn inside(&self, sort: Sort, region: usize, child: Option<usize>) -> Self {
         let spot = Spot { region, child };
         Self { spot, sort, depth: self.depth.saturating_sub(1), ..self.clone() }
     }
 
     /// Whether an error that is returned here goes to the scope.
-    pub(crate) fn may_fail(&self) -> bool {
+    #[must_use]
+    pub fn may_fail(&self) -> bool {
         self.sort != Sort::Section && matches!(self.host, Host::Try(_))
     }
 
-    pub(crate) fn failure(&self) -> Failure {
-        let journal = self.journal();
-        Failure::Made { journal: journal.number, error: journal.open().add_error(self.on) }
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let error = self.journal.open().add_error(self.on);
+        Failure::Made { journal: self.journal.number, error }
     }
 
-    /// Starts a child. The handle, and which one it is.
-    pub(crate) fn start<F>(
+    /// Starts a child from inside. The handle, and which one it is.
+    pub fn start<F>(
         &self,
         operation: Operation,
         work: impl FnOnce(Self) -> F,
@@ -127,8 +92,32 @@ impl Place {
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let index = self.journal().open().add_child(self.on, operation == Operation::Service);
-        let token = Token::new(self.journal(), Part::Child(index));
+        self.start_with(operation, Token::new, work)
+    }
+
+    /// As [`start`](Self::start), from anywhere (R13).
+    pub fn start_from_afar<F>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(Self) -> F,
+    ) -> (usize, Child<Value>)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.start_with(operation, Token::late, work)
+    }
+
+    fn start_with<F>(
+        &self,
+        operation: Operation,
+        token: fn(&Arc<Journal>, Part) -> Token,
+        work: impl FnOnce(Self) -> F,
+    ) -> (usize, Child<Value>)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let index = self.journal.open().add_child(self.on, operation == Operation::Service);
+        let token = token(&self.journal, Part::Child(index));
         let work = work(self.inside(Sort::Child, self.on, Some(index)));
         let work = async move { witnessed(token, work).await.map(|()| Value::new(index)) };
         let child = match (&self.host, operation) {
@@ -144,7 +133,7 @@ impl Place {
     }
 
     fn note_child(&self, index: usize, child: &Child<Value>) {
-        let mut pages = self.journal().open();
+        let mut pages = self.journal.open();
         let page = &mut pages.children[index];
         page.handle = child.handle();
         page.is_refused = page.handle.is_none();
@@ -153,19 +142,15 @@ impl Place {
         }
     }
 
-    pub(crate) fn defer<F>(
-        &self,
-        limit: Duration,
-        has_short_limit: bool,
-        work: impl FnOnce(Self) -> F,
-    ) where
+    pub fn defer<F>(&self, limit: Duration, has_short_limit: bool, work: impl FnOnce(Self) -> F)
+    where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let mut pages = self.journal().open();
+        let mut pages = self.journal.open();
         let index = pages.add_finalizer(self.on, has_short_limit);
         let region = pages.finalizers[index].region;
         drop(pages);
-        let token = Token::new(self.journal(), Part::Finalizer(index));
+        let token = Token::new(&self.journal, Part::Finalizer(index));
         let work = witnessed(token, work(self.inside(Sort::Finalizer, region, None)));
         match &self.host {
             Host::Plain(scope) => scope.defer(limit, sure(work)),
@@ -175,7 +160,7 @@ impl Place {
 }
 
 /// Writes down how far the work came.
-async fn witnessed<F>(token: Token, work: F) -> Result<(), Failure>
+async fn witnessed<F>(mut token: Token, work: F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
