@@ -87,7 +87,7 @@ impl Source for Slow {
 /// The limit of a lookup passes at any moment, before the answer or after it. Who asks again has it.
 #[test]
 fn the_limit_may_pass_at_any_moment() {
-    let model = Model::new("the limit may pass at any moment").floor(20).deadlines_pass();
+    let model = Model::new("the limit may pass at any moment").floor(10).deadlines_pass();
     let explored = model.check_async(&["an answer", "the limit"], async || {
         let resolver = Resolver::new(vec![Box::new(Slow)], Duration::from_secs(3));
         match resolver.resolve("here").await {
