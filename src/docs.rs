@@ -3,6 +3,10 @@
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
+#[cfg(feature = "testing")]
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
 #[doc = include_str!("../docs/rules.md")]
 pub mod rules {}
 

@@ -23,7 +23,7 @@ mod token;
 
 mod root;
 
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", not(umbel_shuttle)))]
 pub mod testing;
 
 pub use context::checkpoint::{check, checkpoint};

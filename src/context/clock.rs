@@ -1,5 +1,4 @@
-//! The clock of a model. It stands still until the model has time pass; or, if the model wants deadlines to
-//! pass, each timer is one more thread, at whose turn it is as late as that timer says.
+//! The clock of a model: it stands still until the model has a day pass.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -9,7 +8,6 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 
 use crate::ground::panics;
-use crate::ground::runtime::spawn_thread;
 use crate::ground::sync::static_lock;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -26,7 +24,6 @@ thread_local! {
     /// By how much time has passed, in this execution and all before: no execution looks at more than
     /// differences. Changed under the lock of the timers, which is what is explored.
     static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    static DEADLINES_PASS: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) fn now() -> Instant {
@@ -36,27 +33,13 @@ pub(crate) fn now() -> Instant {
 
 /// A day passes: every timer goes off that is due by then.
 pub(crate) fn pass_a_day() {
-    pass_until(now() + DAY);
-}
-
-/// Time passes, unless it is as late already.
-fn pass_until(at: Instant) {
     let timers = TIMERS.lock();
-    PASSED.set(PASSED.get() + at.saturating_duration_since(now()));
+    PASSED.set(PASSED.get() + DAY);
     let now = now();
     let due = timers.iter().filter(|(_, (at, _))| *at <= now).map(|(_, (_, waker))| waker.clone());
     let due: Vec<Waker> = due.collect();
     drop(timers);
     due.into_iter().for_each(panics::wake);
-}
-
-/// Runs a model in which deadlines pass by themselves, or do not.
-#[cfg(feature = "testing")]
-pub(crate) fn deadlines_pass<T>(pass: bool, model: impl FnOnce() -> T) -> T {
-    let before = DEADLINES_PASS.replace(pass);
-    let result = model();
-    DEADLINES_PASS.set(before);
-    result
 }
 
 /// A timer of one scope.
@@ -67,10 +50,6 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) fn at(deadline: Instant) -> Self {
-        if DEADLINES_PASS.get() {
-            // It ends when that time has come: nobody waits for it.
-            drop(spawn_thread("deadline", move || pass_until(deadline)));
-        }
         Self { deadline, key: None }
     }
 

@@ -11,6 +11,11 @@ pub(crate) mod set;
 pub(crate) mod sync;
 pub(crate) mod unhandled;
 pub(crate) mod waiters;
+#[cfg(all(feature = "testing", not(any(umbel_loom, loom, umbel_shuttle))))]
+pub(crate) mod watch;
+#[cfg(not(all(feature = "testing", not(any(umbel_loom, loom, umbel_shuttle)))))]
+#[path = "unwatched.rs"]
+pub(crate) mod watch;
 
 /// Whether a seeded defect is switched on: a constant `false` outside the models.
 #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]

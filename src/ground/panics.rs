@@ -49,6 +49,12 @@ pub(crate) fn resume(payload: Payload) -> ! {
     resume_unwind(payload)
 }
 
+/// What a panic says, if it says it as `panic!` does.
+pub(crate) fn text(payload: &Payload) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a payload that is no text")
+}
+
 /// Keeps a panic if it is the first: that one is resumed. Gives a later one back, to be discarded with
 /// no lock held.
 pub(crate) fn keep_first(slot: &mut Option<Payload>, panic: Payload) -> Option<Payload> {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-pub(crate) use backend::{Here, Host, JoinHandle, Thread, spawn_thread, yield_now};
+pub(crate) use backend::{Here, Host, JoinHandle, RuntimeId, Thread, spawn_thread, yield_now};
 
 /// Names a task for people: in reasons, in pictures, in logs.
 ///
@@ -69,9 +69,16 @@ mod backend {
     #[derive(Clone, Debug)]
     pub(crate) struct Host(Option<tokio::runtime::Handle>);
 
+    /// Tells runtimes apart.
+    pub(crate) type RuntimeId = tokio::runtime::Id;
+
     impl Host {
         pub(crate) fn current() -> Self {
             Self(tokio::runtime::Handle::try_current().ok())
+        }
+
+        pub(crate) fn id(&self) -> Option<RuntimeId> {
+            self.0.as_ref().map(tokio::runtime::Handle::id)
         }
 
         /// Spawns on this host's runtime, whichever runtime the caller is on. A runtime that is
@@ -207,9 +214,17 @@ mod backend {
     #[derive(Clone, Debug)]
     pub(crate) struct Host(());
 
+    /// A model has no runtimes to tell apart.
+    pub(crate) type RuntimeId = std::convert::Infallible;
+
     impl Host {
         pub(crate) fn current() -> Self {
             Self(())
+        }
+
+        #[expect(clippy::unused_self, reason = "the same face as the real host")]
+        pub(crate) fn id(&self) -> Option<RuntimeId> {
+            None
         }
 
         #[expect(clippy::unused_self, reason = "the same face as the real host")]

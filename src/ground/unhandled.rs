@@ -4,8 +4,9 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::panics;
+use super::runtime::Host;
 use super::sync::static_lock;
+use super::{panics, watch};
 
 /// What sort of thing nobody was left to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,13 +60,10 @@ impl<'a> Unhandled<'a> {
     pub(crate) fn report(&self) {
         #[cfg(all(feature = "tracing", not(any(umbel_loom, loom, umbel_shuttle))))]
         tracing::error!(target: "umbel", kind = ?self.kind, location = %self.location, "{self}");
+        quietly(|| watch::unhandled(Host::current().id(), || self.to_string()));
         let hook = HOOK.lock().clone();
         match hook {
-            Some(hook) => {
-                if let Err(payload) = panics::catch(|| hook(self)) {
-                    panics::discard(payload);
-                }
-            }
+            Some(hook) => quietly(|| hook(self)),
             #[cfg(not(feature = "tracing"))]
             #[expect(
                 clippy::print_stderr,
@@ -75,6 +73,13 @@ impl<'a> Unhandled<'a> {
             #[cfg(feature = "tracing")]
             None => {}
         }
+    }
+}
+
+/// Runs code of the user's, from which nothing may unwind.
+fn quietly(code: impl FnOnce()) {
+    if let Err(payload) = panics::catch(code) {
+        panics::discard(payload);
     }
 }
 

@@ -42,6 +42,12 @@ impl Picture {
         Self { rows: orphans::trees().iter().flat_map(Rows::of_tree).collect() }
     }
 
+    /// Of what a check has found.
+    #[cfg(all(feature = "testing", not(any(umbel_loom, loom, umbel_shuttle))))]
+    pub(crate) fn of(rows: Vec<Row>) -> Self {
+        Self { rows }
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -91,6 +97,8 @@ fn draw(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
     }
     if word.is_closed() {
         f.write_str(", ended")?;
+    } else if row.is_tended {
+        f.write_str(", dropped, its finalizers are not over")?;
     } else if word.is_forsaken() {
         f.write_str(", dropped, waiting for what is below")?;
     } else if word.is_closing() {

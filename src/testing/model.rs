@@ -1,34 +1,67 @@
 //! The driver of models: loom, with what it may leave out in silence refused.
-#![expect(clippy::disallowed_types, reason = "the tally is no part of what is explored")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::ground::runtime::threads;
+#[cfg(not(any(umbel_loom, loom)))]
+use super::once::run_once;
 
 /// A model: code whose every schedule is run, what must have been explored of it, and what it must
 /// have come to.
+///
+/// Built with `RUSTFLAGS="--cfg umbel_loom"`, scopes run on [loom]: a spawned child is a thread of it, and
+/// wherever a scope, a handle or a child touches what threads share, loom tries every order. Functions that
+/// open scopes, spawn, fork, race and set limits are explored as they are. Give such a build a folder of its
+/// own, and name the test to be run: what is not a model does not work in it.
+///
+/// ```sh
+/// RUSTFLAGS="--cfg umbel_loom" cargo test --test models --target-dir target/models
+/// ```
+///
+/// Without the flag a model is **not** explored: its scenario runs once, on a paused clock, and a line on
+/// standard error says so.
+///
+/// # Examples
+///
+/// ```
+/// use umbel::testing::Model;
+///
+/// # if cfg!(umbel_loom) { return }
+/// // Whether the child's value or the cancellation is first is for the schedule to say.
+/// Model::new("a child is cancelled").floor(20).check_async(&[None, Some(7)], async || {
+///     umbel::scope(async |s| {
+///         let child = s.spawn(async { 7 });
+///         child.cancel();
+///         child.await.ok()
+///     })
+///     .await
+///     .unwrap()
+/// });
+/// ```
+///
+/// # What it cannot see
+///
+/// loom switches threads where umbel's own words and locks are used, and nowhere else: what stands between
+/// two such points happens at once. Locks and atomics of std, and tokio's channels, are no such points; if
+/// the order of *their* uses matters, use loom's in that build. An execution has five threads at most, the
+/// first included. There is no runtime and no clock: tokio's timers and its input and output panic, and
+/// deadlines of scopes pass only where [`deadlines_pass`](Self::deadlines_pass) is asked for.
+///
+/// [loom]: https://docs.rs/loom
 #[derive(Debug)]
 #[must_use = "a model explores nothing until it is checked"]
 pub struct Model {
-    name: String,
-    floor: usize,
-    preemptions: Option<usize>,
+    pub(super) name: String,
+    pub(super) floor: usize,
+    pub(super) preemptions: Option<usize>,
+    pub(super) deadlines_pass: bool,
 }
-
-/// Settings of loom that make it stop early and report success.
-const SILENT_LIMITS: [&str; 4] =
-    ["LOOM_MAX_DURATION", "LOOM_MAX_PERMUTATIONS", "LOOM_MAX_PREEMPTIONS", "LOOM_MAX_BRANCHES"];
-
-/// Thread switches in one execution, above which loom panics.
-const SWITCHES: usize = 100_000;
 
 impl Model {
     /// A model of this name, which must explore one execution at least, and all there are.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), floor: 1, preemptions: None }
+        Self { name: name.into(), floor: 1, preemptions: None, deadlines_pass: false }
     }
 
     /// Asks for at least so many executions: a model that suddenly explores fewer has lost something.
@@ -44,131 +77,41 @@ impl Model {
         self
     }
 
-    /// Runs `execution` in every schedule. What it returns is its outcome: all of `expected`, and no
-    /// others, must have been seen. Outcomes are told apart by their `Debug` texts.
+    /// Has time pass: at some moment, early or late, a whole day does, and every shorter limit that a scope
+    /// has by then is over. That is one thread more. Otherwise none ever is.
+    pub fn deadlines_pass(mut self) -> Self {
+        self.deadlines_pass = true;
+        self
+    }
+
+    /// Runs `scenario` in every schedule, on the first thread. What it returns is its outcome: all of
+    /// `expected`, and no others, must have been seen. Outcomes are told apart by their `Debug` texts.
+    ///
+    /// Without `--cfg umbel_loom` it is run once, and must come to one of `expected`.
     ///
     /// # Panics
     ///
-    /// As [`explore`](Self::explore), and if there were other outcomes than the expected ones.
-    pub fn check<T>(
-        self,
-        expected: &[T],
-        execution: impl Fn() -> T + Send + Sync + 'static,
-    ) -> Explored
+    /// If an execution panics or deadlocks; if there were other outcomes than the expected ones, or fewer
+    /// executions than the floor; if the environment sets a limit that loom keeps in silence.
+    pub fn check_async<T, S>(self, expected: &[T], scenario: S) -> Explored
     where
         T: Debug + Send + 'static,
+        S: AsyncFn() -> T + Send + Sync + 'static,
     {
-        self.explore(execution).expect(expected)
-    }
-
-    /// As [`check`](Self::check), for each of the `combinations` in turn: the executions and the outcomes
-    /// of all of them together are looked at.
-    ///
-    /// # Panics
-    ///
-    /// As [`check`](Self::check); before that the combination is printed.
-    pub fn check_each<C, T>(
-        self,
-        expected: &[T],
-        combinations: impl IntoIterator<Item = C>,
-        execution: impl Fn(&C) -> T + Clone + Send + Sync + 'static,
-    ) -> Explored
-    where
-        C: Debug + Send + Sync + 'static,
-        T: Debug + Send + 'static,
-    {
-        let (started, tally) = (Instant::now(), Arc::new(Mutex::new(Tally::default())));
-        for combination in combinations {
-            let told = Told(format!("{}: {combination:?}", self.name));
-            let execution = execution.clone();
-            self.run(&tally, move || execution(&combination));
-            drop(told);
-        }
-        self.conclude(started, &tally).expect(expected)
-    }
-
-    /// Runs `execution` in every schedule, whatever it comes to.
-    ///
-    /// # Panics
-    ///
-    /// If an execution panics or deadlocks; if there were fewer executions than the floor; if the
-    /// environment sets a limit that loom keeps in silence.
-    pub fn explore<T>(self, execution: impl Fn() -> T + Send + Sync + 'static) -> Explored
-    where
-        T: Debug + Send + 'static,
-    {
-        let (started, tally) = (Instant::now(), Arc::new(Mutex::new(Tally::default())));
-        self.run(&tally, execution);
-        self.conclude(started, &tally)
-    }
-
-    fn run<T: Debug>(
-        &self,
-        tally: &Arc<Mutex<Tally>>,
-        execution: impl Fn() -> T + Send + Sync + 'static,
-    ) {
-        for limit in SILENT_LIMITS {
-            assert!(std::env::var_os(limit).is_none(), "{limit} would bound the models in silence");
-        }
-        let tally = Arc::clone(tally);
-        self.builder().check(move || {
-            threads::reset();
-            let outcome = execution();
-            lock(&tally).note(format!("{outcome:?}"), threads::count());
-        });
-    }
-
-    fn conclude(self, started: Instant, tally: &Mutex<Tally>) -> Explored {
-        let Tally { outcomes, threads } = std::mem::take(&mut *lock(tally));
-        let explored = Explored {
-            name: self.name,
-            executions: outcomes.values().sum(),
-            threads,
-            preemptions: self.preemptions,
-            elapsed: started.elapsed(),
-            outcomes,
-        };
-        println!("model {explored}");
-        let (seen, floor) = (explored.executions, self.floor);
-        assert!(seen >= floor, "{}: only {seen} executions, below {floor}", explored.name);
-        explored
-    }
-
-    fn builder(&self) -> loom::model::Builder {
-        let mut builder = loom::model::Builder::new();
-        builder.max_branches = SWITCHES;
-        builder.preemption_bound = self.preemptions;
-        builder
-    }
-}
-
-/// What is being explored: printed if that fails.
-struct Told(String);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("failed in {}", self.0);
+        #[cfg(any(umbel_loom, loom))]
+        return self.check(expected, move || crate::ground::runtime::block_on(scenario()));
+        #[cfg(not(any(umbel_loom, loom)))]
+        {
+            let explored = run_once(self.name, scenario);
+            let seen = explored.outcomes.keys().next().expect("it has run");
+            assert!(texts(expected).contains(seen), "{}: {seen} is not expected", explored.name);
+            explored
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the executions came to, and how often.
-#[derive(Default)]
-struct Tally {
-    outcomes: BTreeMap<String, usize>,
-    threads: usize,
-}
-
-impl Tally {
-    fn note(&mut self, outcome: String, threads: usize) {
-        *self.outcomes.entry(outcome).or_default() += 1;
-        self.threads = self.threads.max(threads);
-    }
+fn texts<T: Debug>(outcomes: &[T]) -> BTreeSet<String> {
+    outcomes.iter().map(|one| format!("{one:?}")).collect()
 }
 
 /// What there was to explore of a model.
@@ -177,7 +120,7 @@ impl Tally {
 pub struct Explored {
     /// The name of the model.
     pub name: String,
-    /// How many executions there were.
+    /// How many executions there were. One, and it has been explored nothing, without `--cfg umbel_loom`.
     pub executions: usize,
     /// The most threads that took part in one of them, the first included. Threads that were started
     /// otherwise than by umbel are not counted.
@@ -191,9 +134,10 @@ pub struct Explored {
 }
 
 impl Explored {
-    fn expect<T: Debug>(self, expected: &[T]) -> Self {
+    #[cfg(any(umbel_loom, loom))]
+    pub(super) fn expect<T: Debug>(self, expected: &[T]) -> Self {
         let seen: Vec<&String> = self.outcomes.keys().collect();
-        let expected: BTreeSet<String> = expected.iter().map(|one| format!("{one:?}")).collect();
+        let expected = texts(expected);
         let expected: Vec<&String> = expected.iter().collect();
         assert_eq!(seen, expected, "the outcomes seen are not the outcomes there are");
         self

@@ -6,6 +6,7 @@ use super::node::{NOWHERE, State};
 use super::{NodeRef, TRUNK, orphans};
 use crate::ground::panics::{self, Payload};
 use crate::ground::reason::{Kind, Reason};
+use crate::ground::runtime::Host;
 
 impl NodeRef {
     /// The body of this scope panicked: its own failure policy cancels it, and the first panic is
@@ -33,7 +34,9 @@ impl NodeRef {
                 Offer::Ask(above) => next = above,
             }
         }
-        panic.into_iter().for_each(orphans::panicked);
+        if let Some(panic) = panic {
+            orphans::panicked(panic, self.tree().host().and_then(Host::id));
+        }
     }
 
     /// Looks for a scope with an owner above this node, within this tree, and leaves the panic there

@@ -20,7 +20,8 @@
 //! [`reference`](mod@reference) counted references to nodes, and the transitions: [`grow`] (open, admit, graft),
 //! [`cancel`] (marks and wakes), [`settle`] (close, finish, leave early), [`owed`] (services, finalizers),
 //! [`shield`] (what keeps a cancelled body), [`stop`] (the soft stop), [`fail`] (panics on their way to a
-//! scope), [`orphans`] (what nobody owns), [`shelf`] (what others keep here), [`view`] (questions).
+//! scope), [`orphans`] (what nobody owns), [`shelf`] (what others keep here), [`view`] (questions),
+//! `roots` (what a test has left behind).
 //!
 //! `docs/tree.md` tells the whole story: layout, orderings, races.
 
@@ -32,6 +33,8 @@ mod node;
 pub(crate) mod orphans;
 mod owed;
 mod reference;
+#[cfg(all(feature = "testing", not(any(umbel_loom, loom, umbel_shuttle))))]
+pub(crate) mod roots;
 mod settle;
 mod shelf;
 mod shield;
@@ -47,6 +50,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::ground::runtime::Host;
 use crate::ground::sync::Lock;
+use crate::ground::watch;
 
 pub(crate) use grow::Refusal;
 use node::State;
@@ -104,7 +108,9 @@ pub(crate) struct Tree {
 impl Tree {
     /// A tree for a task that no scope of ours owns.
     pub(crate) fn unowned(host: Host) -> Arc<Self> {
-        Self::made(OnceLock::new(), OnceLock::from(host))
+        let tree = Self::made(OnceLock::new(), OnceLock::from(host));
+        tree.note_birth();
+        tree
     }
 
     /// A tree for a scope that is addressed before its first poll: what it hangs on and where it
@@ -121,9 +127,16 @@ impl Tree {
         self.host.get()
     }
 
-    pub(crate) fn set_host(&self, host: Host) {
+    pub(crate) fn set_host(self: &Arc<Self>, host: Host) {
         // Set once: a second poll does not come here.
         let _ = self.host.set(host);
+        self.note_birth();
+    }
+
+    /// Nobody owns this tree, or it is not known yet who will.
+    #[inline]
+    fn note_birth(self: &Arc<Self>) {
+        watch::born(|| self.host().and_then(Host::id), || Arc::clone(self) as watch::Root);
     }
 
     /// The node that stands for this tree's task, if another tree owns it.

@@ -7,16 +7,18 @@ use slab::Slab;
 
 use super::Tree;
 use crate::ground::panics::{self, Payload};
+use crate::ground::runtime::{Host, RuntimeId};
 use crate::ground::sync::static_lock;
 use crate::ground::waiters::{Ticket, Waiters};
+use crate::ground::watch;
 
 #[derive(Default)]
 struct Register {
     trees: Slab<Arc<Tree>>,
     /// Who waits for the register to be empty.
     drains: Waiters,
-    /// The first panic that found no scope to go to.
-    panic: Option<Payload>,
+    /// The first panic that found no scope to go to, and the runtime that it comes from.
+    panic: Option<(Payload, Option<RuntimeId>)>,
 }
 
 static_lock! {
@@ -37,9 +39,18 @@ pub(super) fn unregister(key: Option<usize>) {
     drop(tree);
 }
 
-/// A panic that no scope is left to resume: kept for whoever drains.
-pub(super) fn panicked(payload: Payload) {
-    let later = panics::keep_first(&mut REGISTER.lock().panic, payload);
+/// A panic that no scope is left to resume: kept for whoever drains, if it is the first.
+pub(super) fn panicked(payload: Payload, runtime: Option<RuntimeId>) {
+    let text = panics::text(&payload).to_owned();
+    let mut register = REGISTER.lock();
+    let later = if register.panic.is_some() {
+        Some(payload)
+    } else {
+        register.panic = Some((payload, runtime));
+        None
+    };
+    watch::panicked(runtime, || text, later.is_none());
+    drop(register);
     later.into_iter().for_each(panics::discard);
 }
 
@@ -68,6 +79,20 @@ pub(crate) fn stop_waiting(ticket: Option<Ticket>) {
     drop(waker);
 }
 
+/// The panic that was kept, for a caller who resumes it.
 pub(crate) fn take_panic() -> Option<Payload> {
-    REGISTER.lock().panic.take()
+    let (payload, runtime) = REGISTER.lock().panic.take()?;
+    watch::resumed(runtime, Host::current().id());
+    Some(payload)
+}
+
+/// Drops the panic that was kept, if it comes from that runtime.
+#[cfg(all(feature = "testing", not(any(umbel_loom, loom, umbel_shuttle))))]
+pub(crate) fn forget_panic(of: Option<RuntimeId>) {
+    let mut register = REGISTER.lock();
+    let forgotten = register.panic.take_if(|(_, runtime)| *runtime == of);
+    drop(register);
+    if let Some((payload, _)) = forgotten {
+        panics::discard(payload);
+    }
 }

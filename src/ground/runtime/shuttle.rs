@@ -17,9 +17,17 @@ use super::{Repr, TaskId};
 #[derive(Clone, Debug)]
 pub(crate) struct Host(());
 
+/// A model has no runtimes to tell apart.
+pub(crate) type RuntimeId = std::convert::Infallible;
+
 impl Host {
     pub(crate) fn current() -> Self {
         Self(())
+    }
+
+    #[expect(clippy::unused_self, reason = "the same face as the real host")]
+    pub(crate) fn id(&self) -> Option<RuntimeId> {
+        None
     }
 
     #[expect(clippy::unused_self, reason = "the same face as the real host")]
