@@ -45,6 +45,12 @@ pub fn runner(cases: u32, seed: u64) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
+/// Whether somebody has asked for other scripts than those that are run each time.
+#[must_use]
+pub fn is_chosen() -> bool {
+    number("UMBEL_SCRIPTS").or_else(|| number("UMBEL_SEED")).is_some()
+}
+
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
