@@ -145,15 +145,15 @@ fn a_drain_that_is_dropped_keeps_no_waker() {
         }));
         work.pending();
         drop(work);
-        let wakes = Wakes::new();
-        let waker = Waker::from(Arc::clone(&wakes));
+        let bell = Wakes::new();
+        let waker = Waker::from(Arc::clone(&bell));
         let mut waiting = Box::pin(drain());
         assert!(with_waker(waiting.as_mut(), &waker).is_pending());
-        assert_eq!(Arc::strong_count(&wakes), 3, "here, in the waker, in the register");
+        assert_eq!(Arc::strong_count(&bell), 3, "here, in the waker, in the register");
         drop(waiting);
-        assert_eq!(Arc::strong_count(&wakes), 2);
+        assert_eq!(Arc::strong_count(&bell), 2);
         drain().await;
-        assert_eq!(wakes.count(), 0);
+        assert_eq!(bell.count(), 0);
     });
 }
 

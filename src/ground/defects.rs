@@ -77,11 +77,13 @@ pub enum Defect {
     ElapsedAnyway,
     /// A scope that only inherits a cancellation absorbs it.
     AbsorbedBelow,
+    /// A child tells its scope that it has ended, and drops its body afterwards.
+    EarlyEnd,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -117,6 +119,7 @@ impl Defect {
         Self::KeptWaker,
         Self::ElapsedAnyway,
         Self::AbsorbedBelow,
+        Self::EarlyEnd,
     ];
 }
 

@@ -99,9 +99,14 @@ pub(super) fn must_end(
 #[inline]
 pub(super) fn end<F: Future>(
     place: &mut Option<Place>,
-    body: Pin<&mut Option<F>>,
+    mut body: Pin<&mut Option<F>>,
     value: Option<F::Output>,
 ) -> Option<F::Output> {
+    if seeded!(EarlyEnd) {
+        place.take().into_iter().for_each(|place| place.node().finish());
+        body.set(None);
+        return value;
+    }
     let value = drop_body(place, body, value);
     if let Some(place) = place.take() {
         if place.has_aside() {

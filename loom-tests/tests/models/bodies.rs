@@ -96,6 +96,34 @@ fn a_body_goes_before_its_end_is_told(model: Model) -> Explored {
     })
 }
 
+/// Says when it is dropped, and others may have their turn before it does.
+struct Going(Arc<loom::sync::atomic::AtomicBool>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// I17, I18: a child that nobody waits for is cancelled with its scope. Its body has been dropped when the
+/// scope returns, and not just its end told.
+fn a_body_goes_before_its_scope_returns(model: Model) -> Explored {
+    model.floor(20).check(&["dropped"], || {
+        let is_gone = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        let going = Going(Arc::clone(&is_gone));
+        let outcome = block_on(umbel::scope(async move |s| {
+            s.spawn(async move {
+                let _going = going;
+                std::future::pending::<()>().await;
+            });
+            s.cancel();
+        }));
+        assert!(outcome.is_ok(), "the body had returned");
+        assert!(is_gone.load(Ordering::SeqCst), "returned before the body was gone");
+        "dropped"
+    })
+}
+
 /// I31: a scope ends while one of its handles is used on another thread. When it has ended the handles
 /// keep neither its body nor its waker.
 fn handles_keep_nothing(model: Model) -> Explored {
@@ -216,6 +244,7 @@ models! { bodies:
     the_poller_drops_the_body,
     the_child_drops_its_body,
     a_body_goes_before_its_end_is_told,
+    a_body_goes_before_its_scope_returns,
     handles_keep_nothing,
     a_waker_uses_the_library,
     a_body_is_dropped_once,

@@ -47,6 +47,7 @@ pub(crate) const KILLERS: &[(Defect, &str)] = &[
     (Defect::KeptWaker, "bodies::handles_keep_nothing"),
     (Defect::ElapsedAnyway, "time::elapsed_against_a_request_bounded"),
     (Defect::AbsorbedBelow, "absorb::the_inheriting_never_returns"),
+    (Defect::EarlyEnd, "bodies::a_body_goes_before_its_scope_returns"),
 ];
 
 /// Names the defect to switch on in the process that is to fail by it.
