@@ -3,7 +3,8 @@
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
-#[cfg(feature = "testing")]
+// Its examples need the feature; the page does not.
+#[cfg(any(feature = "testing", not(doctest)))]
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
@@ -21,3 +22,6 @@ pub mod rationale {}
 
 #[doc = include_str!("../docs/limits.md")]
 pub mod limits {}
+
+#[doc = include_str!("../docs/verification.md")]
+pub mod verification {}

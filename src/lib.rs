@@ -4,6 +4,8 @@
 //! [limits]: docs::limits
 //! [behaviours]: docs::behaviours
 //! [rationale]: docs::rationale
+//! [testing]: docs::testing
+//! [verification]: docs::verification
 //!
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]

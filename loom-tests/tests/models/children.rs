@@ -160,7 +160,9 @@ fn two_winners_of_a_race(model: Model) -> Explored {
         }
         let winner = block_on(umbel::race(candidates));
         assert_eq!(alive.load(Ordering::SeqCst), 0, "a loser is left");
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         winner.ok()
     })
 }

@@ -96,7 +96,7 @@ fn two_panics_bounded(model: Model) -> Explored {
                 s.spawn(async { panic_any(PANICS[0]) as () });
                 // Unwinding must not come to a lock: loom's threads are one thread to std.
                 drop(s);
-                panic_any(PANICS[1]) as ()
+                panic_any(PANICS[1])
             }))
         }))
         .unwrap_err();
@@ -149,7 +149,8 @@ fn an_error_against_the_drop(model: Model) -> Explored {
         block_on(umbel::drain());
         let mut reported = reported.lock().unwrap().join(" ");
         if let Poll::Ready(outcome) = first {
-            reported += &format!("{:?}", outcome.unwrap_err());
+            let returned = format!("{:?}", outcome.unwrap_err());
+            reported.push_str(&returned);
         }
         assert_eq!(FAILED.get(), !reported.is_empty(), "an error is lost");
         known(&reported)

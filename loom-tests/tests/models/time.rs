@@ -70,7 +70,9 @@ fn elapsed_against_an_outer_request_bounded(model: Model) -> Explored {
             pending::<()>().await;
         }));
         assert!(outcome.is_err());
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         match told {
             Some(inner) => {
                 assert!(matches!(inner, Err(TimeoutError::Elapsed(_))));
