@@ -5,6 +5,7 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::{Future, pending};
+use std::pin::pin;
 
 use common::{Gate, runtime, secs, settle};
 use umbel::{CancelScope, Scope, check, scope};
@@ -226,4 +227,19 @@ fn a_scope_recycles_what_its_children_used() {
     }))
     .unwrap();
     assert_eq!(first, last);
+}
+
+/// A scope that is dropped half way, with nothing in it, leaves its reason, and nothing for forks to come
+/// to.
+#[test]
+fn a_nested_scope_that_is_dropped_allocates_its_reason() {
+    let count = in_a_runtime(scope(async |_| {
+        warm(async || {
+            let mut work = pin!(scope(async |_| pending::<()>().await));
+            assert!(futures_util::poll!(work.as_mut()).is_pending());
+        })
+        .await
+    }))
+    .unwrap();
+    assert_eq!(count, 1);
 }

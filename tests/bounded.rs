@@ -365,3 +365,31 @@ async fn a_limit_over_items_keeps_their_order() {
     assert!(results.into_iter().map(Result::unwrap).eq([3, 1, 2, 1]));
     assert_eq!(start.elapsed(), secs(4));
 }
+
+/// A child gives its place back when its body is over, whatever it has left to be waited for (R13, R18).
+#[tokio::test(start_paused = true)]
+async fn what_a_child_leaves_behind_holds_no_place() {
+    for forked in [false, true] {
+        let (log, start) = (Log::new(), Instant::now());
+        let (first, second) = (log.clone(), log.clone());
+        scope(async |s| {
+            let leaves = async move {
+                let mut left = drive(scope(async |inner: Scope<'static>| {
+                    inner.spawn(async move {
+                        umbel::shield_unbounded(sleep(secs(5))).await;
+                        first.add("left behind");
+                    });
+                    pending::<()>().await;
+                }));
+                left.pending();
+                settle().await;
+            };
+            drop(if forked { s.fork(leaves) } else { s.spawn(leaves) });
+            s.spawn(async move { second.add("next") });
+        })
+        .max_children(1)
+        .await
+        .unwrap();
+        assert_eq!((log.all(), start.elapsed()), (vec!["next", "left behind"], secs(5)));
+    }
+}

@@ -1,14 +1,15 @@
 //! Exactly what happens, poll by poll: how often something is polled, woken and dropped (R6, R12, I6,
 //! I9, I14, I15, I16).
+#![expect(clippy::disallowed_types, reason = "a test is a user: std's locks are its tools")]
 
 mod common;
 
 use std::future::{pending, poll_fn};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use common::{Counts, Gate, Log, Wakes, drive, settle, with_waker};
-use umbel::{CancelScope, Scope, scope};
+use umbel::{CancelScope, Scope, scope, shield_unbounded};
 
 /// A ready body: one poll of the scope, one of the body, no wake.
 #[test]
@@ -385,4 +386,81 @@ fn a_value_that_wins_is_not_dropped_by_the_library() {
     assert!(log.is_empty());
     drop(got);
     assert_eq!(log.all(), ["value"]);
+}
+
+/// A fork needs no wake where its scope is being polled, however far in; from elsewhere it needs one (I5).
+#[tokio::test(start_paused = true)]
+async fn a_fork_wakes_its_scope_only_from_elsewhere() {
+    let (log, here) = (Log::new(), Arc::new(Mutex::new(None)));
+    let outside = here.clone();
+    let in_fork = || {
+        let log = log.clone();
+        async move { log.add("polled") }
+    };
+    let mut work = drive(scope(async |s: Scope<'static>| {
+        s.fork(in_fork());
+        scope(async |_| drop(s.fork(in_fork()))).await.unwrap();
+        *outside.lock().unwrap() = Some(s);
+        pending::<()>().await;
+    }));
+    work.pending();
+    assert_eq!((log.count("polled"), work.wakes()), (2, 0));
+    let s = here.lock().unwrap().take().unwrap();
+    scope(async |_| drop(s.fork(in_fork()))).await.unwrap();
+    assert_eq!((log.count("polled"), work.wakes()), (2, 1));
+    work.pending();
+    assert_eq!((log.count("polled"), work.wakes()), (3, 0));
+}
+
+/// I6: a scope that is dropped within its parent takes no shield away from it: nobody is woken.
+#[test]
+fn dropping_a_scope_within_its_parent_wakes_nobody() {
+    let (opened, gate) = (Gate::new(), Gate::new());
+    let (work, handle) = scope(async |_| {
+        let mut beside = drive(scope(async |_| pending::<()>().await));
+        beside.pending();
+        shield_unbounded(async {
+            opened.wait().await;
+            scope(async |_| drop(beside)).await.unwrap();
+            gate.wait().await;
+        })
+        .await;
+    })
+    .with_handle();
+    let mut work = drive(work);
+    work.pending();
+    handle.cancel();
+    work.pending();
+    opened.open();
+    assert!(work.wakes() > 0);
+    work.pending();
+    assert_eq!(work.wakes(), 0);
+    gate.open();
+    assert!(work.ready().is_ok(), "it returned with the end of the shield (R3)");
+}
+
+/// Where no shield is, nobody can have stayed for one: a scope that is dropped elsewhere wakes nobody (I6).
+#[tokio::test(start_paused = true)]
+async fn dropping_a_survivor_elsewhere_wakes_nobody() {
+    let (gate, out) = (Gate::new(), Mutex::new(None));
+    let wait = gate.wait();
+    let (work, handle) = scope(async |s| {
+        s.spawn(shield_unbounded(wait));
+        let mut survivor = drive(scope(async |_| pending::<()>().await));
+        survivor.pending();
+        *out.lock().unwrap() = Some(survivor);
+        pending::<()>().await;
+    })
+    .with_handle();
+    let mut work = drive(work);
+    work.pending();
+    settle().await;
+    handle.cancel();
+    work.pending();
+    assert_eq!(work.wakes(), 1, "the cancel");
+    drop(out.lock().unwrap().take());
+    assert_eq!(work.wakes(), 0);
+    gate.open();
+    settle().await;
+    assert!(work.ready().is_err());
 }

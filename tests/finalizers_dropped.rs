@@ -323,6 +323,40 @@ fn on_a_scope_that_has_ended_it_runs_as_an_orphan() {
     });
 }
 
+/// I30: one that a child registers when its scope's future is gone. If the scope owed some already, this
+/// one is the last on its stack; if it owed none, nobody would come for it there, and it is an orphan.
+#[test]
+fn one_that_is_registered_after_the_drop_runs() {
+    alone(|| async {
+        for owes in [false, true] {
+            let (log, gate) = (Log::new(), Gate::new());
+            let (first, late, wait) = (log.clone(), log.clone(), gate.wait());
+            let mut work = drive(scope(async move |s: Scope<'static>| {
+                if owes {
+                    s.defer(LIMIT, async move { first.add("first") });
+                }
+                let here = s.clone();
+                s.spawn(async move {
+                    umbel::shield(LIMIT, wait).await.expect("the gate is opened in time");
+                    here.defer(LIMIT, async move {
+                        late.add("late");
+                        sleep(secs(1)).await;
+                        late.add("late ended");
+                    });
+                });
+                pending::<()>().await;
+            }));
+            work.pending();
+            settle().await;
+            drop(work);
+            gate.open();
+            drain().await;
+            let all = ["late", "late ended", "first"];
+            assert_eq!(log.all(), all[..if owes { 3 } else { 2 }], "owes some: {owes}");
+        }
+    });
+}
+
 /// R14, R18: a panic of a finalizer of a dropped scope is that of the scope around, and the others run.
 #[test]
 fn a_panic_goes_to_the_scope_around() {

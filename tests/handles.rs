@@ -4,10 +4,13 @@
 
 mod common;
 
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
-use common::{Counts, Gate, Log, Wakes, drive, runtime, secs, settle};
+use common::{Counts, Gate, Log, Wakes, drive, runtime, secs, settle, with_waker};
+use futures_util::FutureExt as _;
 use umbel::{CancelScope, Cancelled, Child, Kind, Reason, Scope, ScopeFuture, Spawner, scope};
 
 fn is_send<T: Send>(_future: &T) {}
@@ -145,9 +148,9 @@ fn a_handle_keeps_nothing_alive() {
     })
     .with_handle();
     let count = Wakes::new();
-    let waker = std::task::Waker::from(Arc::clone(&count));
+    let waker = Waker::from(Arc::clone(&count));
     let mut work = Box::pin(work);
-    assert!(common::with_waker(work.as_mut(), &waker).is_pending());
+    assert!(with_waker(work.as_mut(), &waker).is_pending());
     drop((work, waker));
     assert_eq!(log.holders(), 1);
     assert_eq!(Arc::strong_count(&count), 1);
@@ -188,6 +191,31 @@ fn waiting_for_a_cancellation_in_all_orders() {
     work.ready().unwrap();
     assert_eq!(waiting.wakes(), 1);
     assert!(waiting.ready().is_none());
+}
+
+/// Whoever waits no more leaves no waker behind (I31), told or not.
+#[test]
+fn who_waits_no_more_leaves_no_waker() {
+    type Waits = fn(&CancelScope) -> Pin<Box<dyn Future<Output = ()>>>;
+    let in_all_ways: [Waits; 3] = [
+        |scope| Box::pin(scope.cancelled().map(drop)),
+        |scope| Box::pin(scope.stopping().map(drop)),
+        |scope| Box::pin(scope.stop(secs(1)).map(drop)),
+    ];
+    for (wait, told) in in_all_ways.into_iter().flat_map(|wait| [(wait, false), (wait, true)]) {
+        let (work, handle) = scope(async |_| pending::<()>().await).with_handle();
+        let count = Wakes::new();
+        let waker = Waker::from(Arc::clone(&count));
+        let mut waiting = wait(&handle);
+        assert!(with_waker(waiting.as_mut(), &waker).is_pending());
+        assert_eq!(Arc::strong_count(&count), 3, "here, in the waker, at the scope");
+        if told {
+            handle.cancel();
+            drop(work);
+        }
+        drop(waiting);
+        assert_eq!((Arc::strong_count(&count), count.count()), (2, usize::from(told)));
+    }
 }
 
 /// The same when nothing but the waiter is there to be woken: the scope has not been polled yet.

@@ -543,6 +543,43 @@ async fn a_dropped_scope_is_waited_for_until_its_values_are_gone() {
     }
 }
 
+/// I18: a value that goes with a dropped scope may hold a scope that was first polled there, and may leave
+/// a child of that one behind. Then the child is waited for.
+#[tokio::test(start_paused = true)]
+async fn what_the_drop_of_a_value_leaves_behind_is_waited_for() {
+    struct Keeps(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+    scope_local!(static KEEPS: Keeps);
+    let log = Log::new();
+    let guard = log.guard("child");
+    let outer = scope(async |_| {
+        let work = scope(async |s| {
+            s.spawn(pending::<()>());
+            let mut kept: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {
+                let inner = scope(async |inner: Scope<'static>| {
+                    inner.spawn(async {
+                        let _guard = guard;
+                        shield_unbounded(tokio::time::sleep(secs(1))).await;
+                    });
+                    pending::<()>().await;
+                });
+                drop(inner.await);
+            });
+            assert!(futures_util::poll!(&mut kept).is_pending());
+            KEEPS.with(|keeps| {
+                *keeps.expect("it is set").0.lock().expect("it is free") = Some(kept);
+            });
+            yield_now().await;
+            pending::<()>().await;
+        });
+        let mut work = drive(work.local(&KEEPS, Keeps(Mutex::default())));
+        work.pending();
+        settle().await;
+        drop(work);
+    });
+    outer.await.unwrap();
+    assert_eq!(log.all(), ["child"]);
+}
+
 /// A panic of a value's destructor is reported by the hook, and the scope returns.
 #[tokio::test]
 async fn a_values_destructor_may_panic() {

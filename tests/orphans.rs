@@ -104,6 +104,7 @@ fn a_picture_shows_the_orphans() {
         );
         work.pending();
         drop(work);
+        assert!(!Picture::of_orphans().is_empty());
         let picture = Picture::of_orphans().to_string();
         assert!(
             picture.contains("\"dropped\"") && picture.contains("\"left behind\""),
@@ -230,6 +231,44 @@ fn two_survivors_in_a_scope_are_waited_for() {
     }
 }
 
+/// One of two that outlived their parent is dropped, the other comes to its end: what the first has left is
+/// waited for all the same (R18, R23). So it is when what they outlived was a whole child.
+#[test]
+fn a_survivor_that_ends_does_not_end_the_wait_for_another() {
+    for (early, in_child) in [(false, false), (true, false), (false, true), (true, true)] {
+        alone(|| async {
+            let (log, gate, returns) = (Log::new(), Gate::new(), Gate::new());
+            let mut left = drive(leaves_a_child(&log, "left", &gate, early));
+            let wait = returns.wait();
+            let mut other = drive(scope(|_: Scope<'static>| wait));
+            let around = scope(async |s| {
+                let inside = async move {
+                    left.pending();
+                    other.pending();
+                    settle().await;
+                    let left = (!in_child).then_some(left);
+                    (left, other)
+                };
+                let (left, mut other) = if in_child {
+                    s.spawn(inside).await.expect("it returns")
+                } else {
+                    let mut ends = scope(async |_| inside.await);
+                    drop(ends.handle());
+                    ends.await.expect("it returns")
+                };
+                drop(left);
+                returns.open();
+                assert_eq!(other.ready().is_ok(), !in_child, "cancelled with the child");
+                drop(other);
+                gate.open();
+            });
+            let around = tokio::time::timeout(secs(99), around).await.expect("it hangs");
+            assert!(around.is_ok());
+            assert_eq!(log.all(), ["left"]);
+        });
+    }
+}
+
 /// A scope that is dropped in a child leaves no orphan: the child's scope waits (R18).
 #[test]
 fn what_is_left_in_a_child_is_no_orphan() {
@@ -282,6 +321,34 @@ fn what_is_left_in_a_scope_does_not_cut_it_off() {
         })
         .await;
         assert!(outcome.is_ok());
+    });
+}
+
+/// What was left in a scope that is carried out of its parent, and has ended, holds that parent no longer
+/// (R23).
+#[test]
+fn what_was_left_in_a_survivor_holds_nobody_back() {
+    alone(|| async {
+        let (log, gate) = (Log::new(), Gate::new());
+        let (inner, _handle) = scope(async |_| {
+            let mut work = drive(leaves_a_child(&log, "child", &gate, false));
+            work.pending();
+            settle().await;
+            drop(work);
+            gate.open();
+            pending::<()>().await;
+        })
+        .with_handle();
+        let mut inner = drive(inner);
+        let around = scope(async |_| {
+            for _ in 0..50 {
+                inner.pending();
+                settle().await;
+            }
+        });
+        let around = tokio::time::timeout(secs(99), around).await.expect("it hangs");
+        assert!(around.is_ok());
+        assert_eq!(log.all(), ["child"]);
     });
 }
 

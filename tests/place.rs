@@ -24,6 +24,22 @@ fn a_scope_built_outside_stands_where_it_is_polled() {
     assert!(outer.ready().is_err());
 }
 
+/// Polled for the first time where all is cancelled already: it is cancelled by that, and its body is not
+/// polled (R6, R22).
+#[test]
+fn a_scope_that_is_grafted_below_a_cancelled_one_does_not_start() {
+    let log = Log::new();
+    let (inner, inner_handle) = scope(async |_| log.add("polled")).with_handle();
+    let mut outer = drive(scope(async |s| {
+        s.cancel_with("outer");
+        inner.await
+    }));
+    assert!(outer.ready().is_err());
+    assert!(log.is_empty());
+    assert_eq!(inner_handle.reason().expect("it is cancelled").message(), Some("outer"));
+    assert_eq!(inner_handle.cancel_count(), 0);
+}
+
 /// Built in one scope, polled in another: the builder's end and cancel do not matter.
 #[tokio::test(start_paused = true)]
 async fn a_scope_built_in_one_scope_stands_in_the_one_it_is_polled_in() {
@@ -301,4 +317,17 @@ async fn a_picture_shows_who_belongs_where() {
     assert!(lines[1].starts_with("├─ task \"sibling\""), "{picture}");
     assert!(lines[2].starts_with("└─ task"), "{picture}");
     assert_eq!(lines.len(), 3, "{picture}");
+}
+
+/// A scope that was made early takes its place in its parent along when it ends.
+#[test]
+fn a_graft_goes_with_its_scope() {
+    let mut work = drive(scope(async |s| {
+        let (inner, handle) =
+            scope(async |_| s.picture().to_string().lines().count()).with_handle();
+        assert_eq!(inner.await.expect("it returns"), 3, "two scopes and a link");
+        assert!(handle.is_finished());
+        assert_eq!(s.picture().to_string().lines().count(), 1);
+    }));
+    work.ready().expect("it returns");
 }

@@ -8,7 +8,7 @@ use std::task::Waker;
 use common::{Gate, Guard, Log, PanickingWaker, Wakes, drive, secs, settle, with_waker};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
-use umbel::{Ready, Scope, StartError, checkpoint, scope};
+use umbel::{Cancelled, Ready, Scope, StartError, TryScope, checkpoint, scope, try_scope};
 
 /// The word may come from another thread, on which there is no runtime.
 #[tokio::test]
@@ -193,4 +193,37 @@ async fn a_word_outlives_the_scope() {
     .unwrap();
     receive.await.unwrap().notify(log.guard("value"));
     assert_eq!((log.all(), log.holders()), (vec!["value"], 1));
+}
+
+/// R15, in a `try_scope`: before it is ready a child's error is its caller's alone, and the scope does not
+/// hear of it; afterwards it is the scope's.
+#[tokio::test(start_paused = true)]
+async fn an_error_is_the_callers_before_and_the_scopes_after() {
+    let outcome = try_scope(async |s: TryScope<'_, Failed>| {
+        let early = s.start(async |_: Ready<()>| Err::<(), _>(Failed::Said("early")));
+        assert!(matches!(early.await, Err(Failed::Said("early"))));
+        assert!(!s.is_cancelled());
+        let late = s.start(async |ready: Ready<u8>| {
+            ready.notify(7);
+            settle().await;
+            Err::<(), _>(Failed::Said("late"))
+        });
+        assert_eq!(late.await?.value, 7);
+        pending::<()>().await;
+        Ok(())
+    })
+    .await;
+    assert!(matches!(outcome, Err(Failed::Said("late"))), "{outcome:?}");
+}
+
+#[derive(Debug)]
+enum Failed {
+    Said(&'static str),
+    Cancelled,
+}
+
+impl From<Cancelled> for Failed {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use common::{boom, catch, drive, secs, settle};
-use umbel::{CancelScope, Kind, Reason, Scope, TimeoutError, scope};
+use umbel::{CancelScope, Kind, Reason, Scope, TimeoutError, scope, shield_unbounded, task};
 
 /// R8: what was said first stays, however many requests follow.
 #[test]
@@ -261,4 +261,24 @@ async fn whoever_is_cancelled_has_a_reason() {
     for handle in &*found {
         assert!(handle.reason().unwrap().is_same(&reason), "after the end, and in every node");
     }
+}
+
+/// A task is told why it is cancelled, and nothing while it is not.
+#[tokio::test(start_paused = true)]
+async fn a_task_knows_its_reason() {
+    let told = Arc::new(Mutex::new(None));
+    let tells = Arc::clone(&told);
+    let work = scope(async |s| {
+        s.spawn(async move {
+            assert!(task::current().reason().is_none());
+            shield_unbounded(settle()).await;
+            *tells.lock().unwrap() = task::current().reason();
+        });
+        tokio::task::yield_now().await;
+        s.cancel_with("enough");
+    });
+    work.await.unwrap();
+    let reason = told.lock().unwrap().take().expect("it was cancelled");
+    assert_eq!(reason.message(), Some("enough"));
+    assert!(task::current().reason().is_none(), "no task of ours");
 }

@@ -8,6 +8,7 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 
 use common::{Counts, Gate, boom, drive, panic_of, secs, settle};
+use tokio::time::sleep;
 use umbel::{Scope, scope, shield, shield_unbounded};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -318,4 +319,25 @@ async fn a_section_that_is_kept_unpolled_keeps_its_scope_until_it_is_dropped() {
     work.pending();
     gate.open();
     assert!(work.ready().is_err());
+}
+
+/// R4: a scope that was begun beside a section is cancelled with what is around both, and is none of those
+/// that absorb, also while it is awaited in the section. There it suspends, until the section's limit.
+#[tokio::test(start_paused = true)]
+async fn a_scope_begun_beside_a_section_does_not_return_in_it() {
+    let (mut section, counts) = (None, Counts::new());
+    let (work, handle) = scope(async |_| {
+        let mut beside = Box::pin(scope(|_| counts.pending()));
+        assert!(futures_util::poll!(beside.as_mut()).is_pending());
+        section = Some(shield(secs(5), beside).await);
+    })
+    .with_handle();
+    let cancels = async {
+        sleep(secs(1)).await;
+        handle.cancel();
+    };
+    let (outcome, ()) = tokio::join!(work, cancels);
+    assert!(outcome.is_ok(), "a value wins (R3)");
+    assert_eq!(section.unwrap().unwrap_err().after(), secs(5));
+    assert_eq!(counts.drops(), 1);
 }

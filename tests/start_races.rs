@@ -12,7 +12,10 @@ use std::task::Poll;
 
 use common::{Counts, Driven, Gate, Guard, Log, catch, drive, secs, settle, text};
 use tokio::time::{Instant, sleep};
-use umbel::{CancelScope, Kind, Ready, Scope, StartError, checkpoint, scope, shield};
+use umbel::{
+    CancelScope, Cancelled, Kind, Ready, Scope, StartError, checkpoint, scope, shield, task,
+    try_scope,
+};
 
 type Kept<T> = Arc<Mutex<Option<T>>>;
 
@@ -40,6 +43,33 @@ async fn dropping_a_pending_start_cancels_the_child_alone() {
         work.await.unwrap();
         assert_eq!((handle.cancel_count(), handle.is_cancelled()), (0, false));
     }
+}
+
+/// I28, in a `try_scope`: likewise.
+#[tokio::test(start_paused = true)]
+async fn dropping_a_pending_start_of_a_try_scope_cancels_the_child_alone() {
+    struct Counts(Log);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.0.add(if task::current().cancel_count() == 1 { "one request" } else { "others" });
+        }
+    }
+    let log = Log::new();
+    let (work, handle) = try_scope(async |s| {
+        let counts = Counts(log.clone());
+        let start = s.start(async move |_: Ready<()>| {
+            let _counts = counts;
+            pending::<Result<(), Cancelled>>().await
+        });
+        settle().await;
+        drop(start);
+        settle().await;
+        assert_eq!(log.all(), ["one request"]);
+        Ok::<(), Cancelled>(())
+    })
+    .with_handle();
+    tokio::time::timeout(secs(1), work).await.unwrap().unwrap();
+    assert_eq!((handle.cancel_count(), handle.is_cancelled()), (0, false));
 }
 
 /// R6: dropped before the child's first turn: the child is never polled.

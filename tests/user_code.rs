@@ -56,6 +56,44 @@ fn a_waker_may_call_back_into_the_library() {
     assert!(with_waker(outer.as_mut(), Waker::noop()).is_ready());
 }
 
+/// A waker that goes back to its scope when the last of it is dropped, which happens when that scope ends.
+#[test]
+fn the_destructor_of_a_waker_may_call_back_into_the_library() {
+    struct Last(Mutex<Option<CancelScope>>, Log);
+    impl Wake for Last {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Last {
+        fn drop(&mut self) {
+            if let Some(scope) = self.0.lock().unwrap().take() {
+                use_fully(&scope);
+            }
+            self.1.add("waker dropped");
+        }
+    }
+    for keeps_handle in [false, true] {
+        let (log, gate) = (Log::new(), Gate::new());
+        let (around, around_handle) = scope(async |_| {
+            let kept = Mutex::new(None);
+            let mut work = Box::pin(scope(|s: Scope<'static>| {
+                *kept.lock().unwrap() = keeps_handle.then(|| s.handle());
+                gate.wait()
+            }));
+            let asks = Last(Mutex::new(Some(CancelScope::current().unwrap())), log.clone());
+            let waker = Waker::from(Arc::new(asks));
+            assert!(with_waker(work.as_mut(), &waker).is_pending());
+            drop(waker);
+            gate.open();
+            assert!(log.is_empty());
+            assert!(with_waker(work.as_mut(), Waker::noop()).is_ready());
+            assert_eq!(log.all(), ["waker dropped"]);
+        })
+        .with_handle();
+        assert!(drive(around).ready().is_ok());
+        assert_eq!(around_handle.cancel_count(), 1);
+    }
+}
+
 /// A waker that drops the scope it wakes, there and then.
 #[test]
 fn a_waker_may_drop_the_scope() {

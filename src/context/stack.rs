@@ -285,3 +285,20 @@ fn at_home<T>(code: impl FnOnce(&Arc<Tree>, u32) -> T) -> Option<(T, Mark)> {
         (code(at.tree(), at.index()), place.mark())
     })
 }
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ground_is_left_as_it_was_found() {
+        let (one, other) = (Mark(1, 1), Mark(2, 2));
+        assert!(!may_be_aground());
+        aground(one, || {
+            aground(other, || assert_eq!(GROUND.with(Cell::get), other));
+            assert_eq!(GROUND.with(Cell::get), one);
+            assert!(may_be_aground());
+        });
+        assert!(!may_be_aground());
+    }
+}

@@ -1,6 +1,5 @@
 //! The one file that names tokio's clock (R21): a paused clock drives everything.
 
-use std::fmt;
 #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 use std::future::Future;
 #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
@@ -37,12 +36,6 @@ pub(crate) fn overdue() -> Option<Instant> {
 
 /// A timer of one scope. In a box, because most scopes have none.
 pub(crate) struct Timer(Backend);
-
-impl fmt::Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Timer(..)")
-    }
-}
 
 #[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
 type Backend = Pin<Box<tokio::time::Sleep>>;
@@ -97,5 +90,19 @@ impl Timer {
         if slot.as_ref().map(Self::deadline) != wanted {
             *slot = wanted.map(Self::at);
         }
+    }
+}
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// R20.
+    #[test]
+    fn a_limit_that_no_clock_can_hold_is_thirty_years() {
+        let years = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+        let before = now();
+        let at = after(Duration::MAX);
+        assert!(before + years <= at && at <= now() + years);
     }
 }

@@ -120,3 +120,24 @@ impl From<TimeoutError> for io::Error {
         }
     }
 }
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_they_are_and_show_their_source() {
+        let cancelled = Cancelled::new(Reason::new("enough"));
+        assert!(format!("{cancelled:?}").starts_with("Cancelled(Reason { kind: Explicit, "));
+        assert!(cancelled.to_string().starts_with("cancelled: cancel was called: enough (at "));
+        let elapsed = Elapsed { after: Duration::from_secs(3) };
+        assert_eq!(elapsed.to_string(), "timed out after 3s");
+        for (error, source) in [
+            (TimeoutError::Elapsed(elapsed.clone()), elapsed.to_string()),
+            (TimeoutError::Cancelled(cancelled.clone()), cancelled.to_string()),
+        ] {
+            assert_eq!(error.to_string(), source);
+            assert_eq!(error.source().map(ToString::to_string), Some(source));
+        }
+    }
+}

@@ -73,3 +73,36 @@ pub(crate) fn discard(payload: Payload) {
         std::mem::forget(second);
     }
 }
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Panics when it is dropped, with a payload that does so too.
+    struct Bomb(u32);
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                resume_unwind(Box::new(Bomb(self.0 - 1)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_dropped_goes_no_further() {
+        for fuse in 0..3 {
+            assert!(catch_unwind(|| discard(Box::new(Bomb(fuse)))).is_ok());
+            assert!(catch_unwind(|| drop_quietly(Bomb(fuse))).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_first_panic_is_kept_and_a_later_one_given_back() {
+        let mut slot = None;
+        assert!(keep_first(&mut slot, Box::new(1)).is_none());
+        let later = keep_first(&mut slot, Box::new(2));
+        let number = |payload: Option<Payload>| payload.and_then(|it| it.downcast_ref().copied());
+        assert_eq!((number(slot), number(later)), (Some(1), Some(2)));
+    }
+}

@@ -90,3 +90,15 @@ macro_rules! static_local {
     };
 }
 pub(crate) use static_local;
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_shown_without_being_taken() {
+        let lock = Lock::new(7);
+        let _held = lock.lock();
+        assert_eq!(format!("{lock:?}"), "Lock(..)");
+    }
+}

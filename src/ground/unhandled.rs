@@ -141,3 +141,30 @@ pub fn set_unhandled_hook(hook: impl Fn(&Unhandled<'_>) + Send + Sync + 'static)
     let before = HOOK.lock().replace(Arc::new(hook));
     drop(before);
 }
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_in_one_line_what_nobody_heard() {
+        let here = Location::caller();
+        let error = Unhandled::error(&"a\nb", here);
+        let lost = Unhandled::new(UnhandledKind::FinalizerLost, here);
+        let cut = Unhandled::new(UnhandledKind::FinalizerCut, here);
+        let unknown = Unhandled::new(UnhandledKind::Error, here);
+        assert_eq!(
+            [error, unknown, cut, lost].map(|unhandled| unhandled.to_string()),
+            [
+                format!("an error that the scope at {here} did not return: \"\\\"a\\\\nb\\\"\""),
+                format!("an error that the scope at {here} did not return"),
+                format!("the finalizer registered at {here} did not end within its limit"),
+                format!("the finalizer registered at {here} was not run: there is no runtime"),
+            ]
+        );
+        assert_eq!(
+            format!("{error:?}"),
+            format!("Unhandled {{ kind: Error, location: {here}, error: Some(\"a\\nb\") }}")
+        );
+    }
+}

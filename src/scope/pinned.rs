@@ -271,3 +271,25 @@ impl<T> Drop for Leaving<T> {
         self.slot.fill(value);
     }
 }
+
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::ground::runtime::Host;
+    use crate::tree::{TRUNK, Tree};
+    use std::task::Waker;
+
+    /// R13: without a thread the child is lost, and its handle is told.
+    #[test]
+    fn a_child_that_never_gets_to_its_thread_is_lost() {
+        let site = Location::caller();
+        let (scope, _handle) = Tree::unowned(Host::current()).open(TRUNK, Role::Scope, site);
+        let (owner, child) = scope.admit(Role::Task, site).expect("the scope is open");
+        let slot = Arc::new(Slot::<()>::new());
+        let task = Spawned::new(Place::of(owner), Held(Some(())));
+        drop(Departure { task: Some(task), slot: Arc::clone(&slot) });
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(slot.poll(&mut cx), Poll::Ready(None));
+        assert!(child.word().is_closed() && scope.word().is_cancelled());
+    }
+}

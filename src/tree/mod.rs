@@ -40,11 +40,12 @@ mod shelf;
 mod shield;
 mod stop;
 mod table;
+#[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
+mod tests;
 mod view;
 mod word;
 
 use std::any::Any;
-use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
@@ -152,11 +153,5 @@ impl Drop for Tree {
         while let Some(node) = up {
             up = node.release().and_then(|mut tree| tree.up.take());
         }
-    }
-}
-
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").finish_non_exhaustive()
     }
 }

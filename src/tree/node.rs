@@ -127,10 +127,11 @@ impl Branch {
         self.first.map_or(NONE, Link::index)
     }
 
-    /// Whether dropping it would run code of the user's.
+    /// Whether dropping it would run code of the user's. (A reason is plain data. A tree below is never
+    /// here by then: it holds on to this very node.)
     #[inline]
     pub(super) fn holds_user_values(&self) -> bool {
-        self.reason.is_some() || self.sub.is_some() || self.rare.is_some()
+        self.rare.is_some()
     }
 
     pub(super) fn rare(&self) -> Option<&Rare> {
@@ -187,7 +188,8 @@ impl State {
         Some(index)
     }
 
-    /// Doubling would leave a large tree half empty; above a thousand nodes it grows by an eighth.
+    /// Doubling would leave a large tree half empty; above a thousand nodes it grows by an eighth, and by
+    /// no less than a thousand.
     /// (A block of that size is moved by remapping its pages, not by copying.)
     #[inline]
     fn grow(&mut self) {
@@ -359,5 +361,31 @@ mod tests {
             state.remove(index);
         }
         assert!(state.nodes.capacity() <= 8 && state.branches.capacity() <= 8);
+    }
+
+    #[test]
+    fn a_large_tree_grows_by_an_eighth() {
+        let mut state = State::default();
+        let mut capacities = vec![0];
+        for _ in 0..12_000 {
+            state.insert(TRUNK, Location::caller()).expect("there is room");
+            capacities.push(state.nodes.capacity());
+        }
+        capacities.dedup();
+        let doubled = [0, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048];
+        let by_a_thousand = [3072, 4096, 5120, 6144, 7168, 8192];
+        let by_an_eighth = [9216, 10_368, 11_664, 13_122];
+        assert_eq!(capacities, [&doubled[..], &by_a_thousand, &by_an_eighth].concat());
+    }
+
+    #[test]
+    fn a_branch_that_keeps_nothing_is_given_back() {
+        let mut state = State::default();
+        let index = state.insert(TRUNK, Location::caller()).expect("there is room");
+        assert!(state.is_leaf(index));
+        state.below_mut(index).live = 3;
+        assert_eq!(state.prune(index).map(|branch| branch.live), Some(3));
+        assert!(state.is_leaf(index) && state.branches.is_empty());
+        assert!(state.prune(index).is_none());
     }
 }

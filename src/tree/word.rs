@@ -382,34 +382,4 @@ impl AtomicWord {
 }
 
 #[cfg(all(test, not(any(umbel_loom, loom, umbel_shuttle))))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_born_calm_or_marked() {
-        let word = Word::born(Role::Task, false, 2);
-        assert_eq!((word.role(), word.references(), word.own()), (Role::Task, 2, 0));
-        assert!(word.is_calm() && !word.is_cancelled());
-        assert!(Word::born(Role::Scope, true, 1).is_cancelled());
-    }
-
-    #[test]
-    fn the_own_count_saturates_and_touches_nothing_else() {
-        let slot = AtomicWord::new();
-        slot.init(Word(Word::born(Role::Fork, false, 3).0 | (OWN_MAX - 1) << OWN_SHIFT));
-        slot.count_cancel();
-        slot.count_cancel();
-        let word = slot.load();
-        assert_eq!((word.own(), word.references(), word.role()), (OWN_MAX, 3, Role::Fork));
-        assert!(!word.is_inherited() && !word.is_closed());
-    }
-
-    #[test]
-    fn closing_gives_up_the_places_reference() {
-        let slot = AtomicWord::new();
-        slot.init(Word::born(Role::Scope, false, 2));
-        assert!(!slot.close().1, "a handle is left");
-        assert!(slot.load().is_closed() && slot.load().is_closing());
-        assert!(slot.drop_reference(false), "the handle was the last");
-    }
-}
+mod tests;

@@ -177,6 +177,8 @@ fn handle_drop_against_close(model: Model) -> Explored {
         assert_eq!((next.count(), next.is_cancelled()), (0, false));
         dropper.join().unwrap();
         assert_eq!((next.count(), next.is_cancelled()), (0, false));
+        let (_last_owner, last) = parent.open();
+        assert_eq!(last.slot() == slot, !reused, "whoever went last has given the slot back");
         reused
     })
 }
