@@ -2,12 +2,12 @@
 //! whose queue loom can see. (What orders a wake before the poll that it causes has to be a lock of loom's;
 //! else a poll may miss in a model what it cannot miss in truth.)
 
-#[cfg(not(any(umbel_loom, loom, umbel_shuttle)))]
+#[cfg(not(any(umbel_loom, loom)))]
 pub(crate) use futures_util::stream::FuturesUnordered as Set;
-#[cfg(any(umbel_loom, loom, umbel_shuttle))]
+#[cfg(any(umbel_loom, loom))]
 pub(crate) use model::Set;
 
-#[cfg(any(umbel_loom, loom, umbel_shuttle))]
+#[cfg(any(umbel_loom, loom))]
 mod model {
     use std::collections::VecDeque;
     use std::future::Future;

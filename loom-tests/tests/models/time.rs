@@ -115,7 +115,18 @@ fn the_end_of_a_grace_against_completion(model: Model) -> Explored {
     })
 }
 
+/// R20, I25, as in a model of a user's: a limit passes at any moment, be it when all is over.
+fn a_limit_passes_by_itself(model: Model) -> Explored {
+    model.floor(20).deadlines_pass().check(&["elapsed", "in time"], || {
+        let limited = umbel::timeout(Duration::from_secs(3), async {
+            umbel::scope(async |_| yield_once().await).await
+        });
+        if block_on(limited).is_ok() { "in time" } else { "elapsed" }
+    })
+}
+
 models! { time:
+    a_limit_passes_by_itself,
     elapsed_against_completion,
     elapsed_against_a_request_bounded,
     elapsed_against_an_outer_request_bounded,
