@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::model::{Explored, Model};
 use crate::context::clock;
-use crate::ground::runtime::{spawn_thread, threads};
+use crate::ground::runtime::{Thread, spawn_thread, threads};
 
 /// Settings of loom that make it stop early and report success.
 const SILENT_LIMITS: [&str; 4] =
@@ -87,11 +87,10 @@ impl Model {
         let (tally, deadlines_pass) = (Arc::clone(tally), self.deadlines_pass);
         self.builder().check(move || {
             threads::reset();
-            if deadlines_pass {
-                // Nobody waits for it: it ends when the day has passed.
-                drop(spawn_thread("time", clock::pass_a_day));
-            }
+            let time = deadlines_pass.then(|| spawn_thread("time", clock::pass_a_day));
             let outcome = execution();
+            // It may have nothing left to do, but it does that in this execution.
+            time.into_iter().flatten().for_each(Thread::join);
             lock(&tally).note(format!("{outcome:?}"), threads::count());
         });
     }
