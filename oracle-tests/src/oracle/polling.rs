@@ -210,12 +210,8 @@ impl Oracle {
     fn drain(&mut self, number: Number) {
         loop {
             self.poll_forks(number);
-            if let Some(finalizer) = self.node(number).finalizer {
-                self.poll_scope(finalizer);
-                if self.lives(finalizer) {
-                    return;
-                }
-                self.finalizer_ends(finalizer, number);
+            if self.is_finalizing(number) {
+                return;
             }
             if self.has_living(number) {
                 self.end_services(number);
@@ -225,6 +221,17 @@ impl Oracle {
             self.node_mut(number).finalizer = Some(next);
         }
         self.close(number);
+    }
+
+    /// Polls the finalizer that runs, if one does. Whether it goes on.
+    fn is_finalizing(&mut self, number: Number) -> bool {
+        let Some(finalizer) = self.node(number).finalizer else { return false };
+        self.poll_scope(finalizer);
+        if self.lives(finalizer) {
+            return true;
+        }
+        self.finalizer_ends(finalizer, number);
+        false
     }
 
     /// R16: the last one first.
@@ -270,12 +277,8 @@ impl Oracle {
     /// its finalizers.
     fn tend(&mut self, number: Number) {
         loop {
-            if let Some(finalizer) = self.node(number).finalizer {
-                self.poll_scope(finalizer);
-                if self.lives(finalizer) {
-                    return;
-                }
-                self.finalizer_ends(finalizer, number);
+            if self.is_finalizing(number) {
+                return;
             }
             if self.has_living(number) {
                 return;
