@@ -33,7 +33,10 @@ pub use context::local::ScopeLocal;
 pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
-pub use race::{Failure, Race, RaceError, race};
+pub use race::attempt::Attempt;
+pub use race::report::{Attempted, Outcome, RaceError, RaceEvent, Report, What};
+pub use race::stagger::WhenFull;
+pub use race::{Race, Reported, race};
 pub use root::{block_on, block_on_with};
 pub use scope::{
     Blocking, CancelScope, Child, CollectErrors, Drain, Errors, Full, LocalNamed, LocalScope,

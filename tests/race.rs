@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use common::{Counts, Gate, Log, boom, drive, panic_of, secs, settle};
 use tokio::time::{Instant, sleep};
-use umbel::{Failure, Kind, RaceError, TimeoutError, race, scope, task, timeout};
+use umbel::{Kind, Outcome, RaceError, TimeoutError, race, scope, task, timeout};
 
 /// Takes `seconds`, and then gives `outcome`.
 async fn after<T, E>(seconds: u64, outcome: Result<T, E>) -> Result<T, E> {
@@ -30,19 +30,22 @@ async fn the_first_success_wins() {
 async fn one_candidate_decides_alone() {
     assert_eq!(race([after(1, Ok::<_, &str>(1))]).await.unwrap(), 1);
     let error = race([after::<(), _>(1, Err("refused"))]).await.unwrap_err();
-    assert!(matches!(error.failures(), [Failure::Error("refused")]));
-    assert_eq!(error.to_string(), "all 1 candidates failed: refused");
+    let attempts = &error.report().unwrap().attempts;
+    assert!(matches!(attempts[..], [ref one] if matches!(one.outcome, Outcome::Failed("refused"))));
+    assert_eq!(error.to_string(), "all 1 candidates failed: 0: refused (after 1s)");
 }
 
-/// All fail: every error is there, in the order in which they failed.
+/// All fail: every error is there, in the order in which they started, and when it came.
 #[tokio::test(start_paused = true)]
 async fn all_errors_are_kept_in_order() {
     let error =
         race([after::<(), _>(3, Err("third")), after(1, Err("first")), after(2, Err("second"))])
             .await
             .unwrap_err();
-    let errors: Vec<_> = error.failures().iter().map(ToString::to_string).collect();
-    assert_eq!(errors, ["first", "second", "third"]);
+    let attempts = error.report().unwrap().attempts.iter();
+    let ends: Vec<_> = attempts.map(|a| (a.candidate, a.ended, a.outcome.to_string())).collect();
+    let end = |n, at, error: &str| (n, secs(at), error.to_owned());
+    assert_eq!(ends, [end(0, 3, "third"), end(1, 1, "first"), end(2, 2, "second")]);
 }
 
 /// The losers are dropped before the race returns, with all that they started; each once.
@@ -157,7 +160,7 @@ fn a_dropped_race_drops_its_candidates() {
     assert_eq!(counts.both(), (3, 0));
     drop(racing);
     assert_eq!(counts.both(), (3, 3));
-    drop(race((0..3).map(|_| counts.of(pending::<Result<(), ()>>()))));
+    drop(race([(); 3].map(|()| counts.of(pending::<Result<(), ()>>()))));
     assert_eq!(counts.both(), (3, 6));
 }
 

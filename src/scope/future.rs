@@ -156,6 +156,23 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
         self.run.early(self.site)
     }
 
+    /// The body of a scope that is made and has not been polled.
+    pub(crate) fn body_mut(&mut self) -> Option<&mut F> {
+        self.body.as_mut()
+    }
+
+    /// The same scope around another body, before its first poll.
+    pub(crate) fn map_body<G: Future>(
+        mut self,
+        make: impl FnOnce(F) -> G,
+    ) -> ScopeFuture<'static, Plain<G>, G> {
+        let mut scope =
+            ScopeFuture::new(None, self.body.take().map(make), self.run.role, self.site);
+        scope.limit = self.limit;
+        scope.options = self.options.take();
+        scope
+    }
+
     /// Asks the scope to stop, from outside and by its owner. Before the first poll it will then never
     /// start (R6).
     pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {

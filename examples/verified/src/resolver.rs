@@ -35,8 +35,8 @@ impl fmt::Display for Failed {
 
 impl Error for Failed {}
 
-impl From<RaceError<Failed>> for Failed {
-    fn from(failed: RaceError<Failed>) -> Self {
+impl From<RaceError<usize, Failed>> for Failed {
+    fn from(failed: RaceError<usize, Failed>) -> Self {
         Self(failed.to_string())
     }
 }

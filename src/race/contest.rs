@@ -1,0 +1,318 @@
+//! The body of a race: gives the pure machine what happened, and does what it says.
+//!
+//! In one poll, as often as there is something to do:
+//!
+//! 1. the attempts that were woken are polled, in the order in which they started, so that a success comes
+//!    before a timer of the same moment. The first success decides: the others are not polled any more,
+//!    but to end, and what they were about to take is still where it was;
+//! 2. the source of candidates, and what attempts have told, are looked at;
+//! 3. the machine says what to do: start, give up, wait, end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+use super::entrants::Entrants;
+use super::lanes::{Entry, Lane, Lanes};
+use super::report::{Attempted, Hook, Outcome, Quiet, RaceEvent, Report, What};
+use super::stagger::{Fault, Pace, Stagger, Step, Verdict};
+use crate::context::time::{self, Timer};
+use crate::ground::error::Cancelled;
+use crate::tree::Site;
+
+/// So many attempts start in one poll; if all fail at once, the others have to wait for the next, so that
+/// a race does not keep its thread for itself.
+const STARTS: usize = 64;
+
+/// What can be set before the first poll.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) pace: Pace,
+    pub(super) limit: Limit,
+    pub(super) grace: Option<Duration>,
+    /// Somebody reads the report of a race that was won.
+    pub(super) wants_report: bool,
+    pub(super) site: Site,
+}
+
+/// When a race is over, won or not.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    None,
+    After(Duration),
+    At(Instant),
+}
+
+/// What a race has come to.
+pub(super) struct Finish<T, O, E> {
+    /// Of the winner.
+    pub(super) value: Option<O>,
+    /// The time of the race was over before anybody had won.
+    pub(super) is_late: bool,
+    pub(super) report: Report<T, E>,
+}
+
+/// How the race goes on.
+enum Phase<O> {
+    Running,
+    /// Those in flight are to end.
+    Ending {
+        value: Option<O>,
+        is_late: bool,
+    },
+}
+
+pin_project! {
+    /// The future in the scope of a race.
+    pub(super) struct Contest<C: Entrants, H> {
+        #[pin]
+        lanes: Lanes<C::Attempt, C::Label>,
+        // Nothing once the race is decided.
+        #[pin]
+        entrants: Option<C>,
+        hook: H,
+        pub(super) settings: Settings,
+        // Since the first poll.
+        clock: Option<Clock>,
+        phase: Phase<C::Value>,
+        report: Report<C::Label, C::Error>,
+    }
+}
+
+struct Clock {
+    began: Instant,
+    stagger: Stagger,
+    timer: Option<(Instant, Timer)>,
+}
+
+impl<C: Entrants> Contest<C, Quiet> {
+    pub(super) fn new(entrants: C, settings: Settings) -> Self {
+        Self {
+            lanes: Lanes::new(),
+            entrants: Some(entrants),
+            hook: Quiet,
+            settings,
+            clock: None,
+            phase: Phase::Running,
+            report: Report::new(),
+        }
+    }
+
+    /// Before the first poll.
+    pub(super) fn with_hook<H>(self, hook: H) -> Contest<C, H> {
+        let Self { lanes, entrants, settings, clock, phase, report, .. } = self;
+        Contest { lanes, entrants, hook, settings, clock, phase, report }
+    }
+}
+
+impl<C, H> Future for Contest<C, H>
+where
+    C: Entrants,
+    H: Hook<C::Label, C::Error>,
+{
+    type Output = Finish<C::Label, C::Value, C::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut now = time::now();
+        let mut starts = 0;
+        self.as_mut().begin(now);
+        loop {
+            self.as_mut().collect(cx, now);
+            if let Phase::Ending { .. } = self.phase {
+                if self.lanes.is_empty() {
+                    return Poll::Ready(self.finish(now));
+                }
+                // Nobody is held back any more.
+                drop(self.lanes.progress());
+                break;
+            }
+            match self.as_mut().step(cx, now) {
+                Step::Start(number) => {
+                    self.as_mut().start(number, now);
+                    starts += 1;
+                    if starts == STARTS {
+                        cx.waker().wake_by_ref();
+                        break;
+                    }
+                }
+                Step::GiveUp(number, verdict) => {
+                    self.as_mut().project().lanes.give_up(Some(number), verdict);
+                }
+                Step::Exhausted => self.as_mut().end(None, false),
+                Step::Late => self.as_mut().end(None, true),
+                Step::Wait(until) => {
+                    if self.as_mut().wait(cx, until).is_pending() {
+                        break;
+                    }
+                    now = time::now();
+                }
+            }
+        }
+        self.project().lanes.listen(cx);
+        Poll::Pending
+    }
+}
+
+impl<C, H> Contest<C, H>
+where
+    C: Entrants,
+    H: Hook<C::Label, C::Error>,
+{
+    /// A poll begins. The first one starts the clock.
+    fn begin(self: Pin<&mut Self>, now: Instant) {
+        let this = self.project();
+        this.lanes.begin();
+        let Settings { pace, limit, .. } = *this.settings;
+        this.clock.get_or_insert_with(|| {
+            let deadline = match limit {
+                Limit::None => None,
+                Limit::After(limit) => now.checked_add(limit),
+                Limit::At(at) => Some(at),
+            };
+            Clock { began: now, stagger: Stagger::new(pace, deadline), timer: None }
+        });
+    }
+
+    /// Everything that has ended by now.
+    fn collect(mut self: Pin<&mut Self>, cx: &mut Context<'_>, now: Instant) {
+        while let Some((entry, outcome)) = self.as_mut().project().lanes.poll_next(cx) {
+            self.as_mut().ended(entry, outcome, now);
+        }
+    }
+
+    fn ended(
+        mut self: Pin<&mut Self>,
+        entry: Entry<C::Label>,
+        outcome: Result<Result<C::Value, C::Error>, Cancelled>,
+        now: Instant,
+    ) {
+        let outcome = match (entry.verdict, outcome) {
+            (None, Ok(Ok(value))) => {
+                self.as_mut().record(entry, Outcome::Won, now);
+                return self.end(Some(value), false);
+            }
+            (None, Ok(Err(error))) => {
+                self.as_mut().failed(entry.number, Some(&error));
+                Outcome::Failed(error)
+            }
+            (None, Err(cancelled)) => {
+                self.as_mut().failed(entry.number, None);
+                Outcome::Cancelled(cancelled)
+            }
+            (Some(Verdict::TimedOut), _) => Outcome::TimedOut,
+            (Some(Verdict::Evicted), _) => Outcome::Evicted,
+            // A value that comes too late is dropped here.
+            (Some(Verdict::Lost), outcome) => {
+                Outcome::Lost { succeeded: matches!(outcome, Ok(Ok(_))) }
+            }
+        };
+        self.record(entry, outcome, now);
+    }
+
+    fn failed(self: Pin<&mut Self>, number: usize, error: Option<&C::Error>) {
+        let this = self.project();
+        let entrants = this.entrants.as_ref().get_ref().as_ref();
+        let is_ours = entrants.zip(error).is_some_and(|(entrants, error)| entrants.is_ours(error));
+        if let Some(clock) = this.clock {
+            clock.stagger.failed(number, if is_ours { Fault::Ours } else { Fault::Candidate });
+        }
+    }
+
+    /// Tells the hook, and keeps it for the report, if there may be one.
+    fn record(
+        self: Pin<&mut Self>,
+        entry: Entry<C::Label>,
+        outcome: Outcome<C::Error>,
+        now: Instant,
+    ) {
+        let this = self.project();
+        let Some(clock) = this.clock else { return };
+        let Entry { number, label: candidate, started, .. } = entry;
+        let ended = now.saturating_duration_since(clock.began);
+        let what = What::Ended(&outcome);
+        this.hook.tell(&RaceEvent { at: ended, number, candidate: &candidate, what });
+        let is_won = matches!(outcome, Outcome::Won)
+            || matches!(this.phase, Phase::Ending { value: Some(_), .. });
+        if this.settings.wants_report || !is_won {
+            let started = started.saturating_duration_since(clock.began);
+            this.report.attempts.push(Attempted { candidate, number, started, ended, outcome });
+        }
+    }
+
+    /// The race is decided: no candidate is asked for any more, and those in flight are to end.
+    fn end(self: Pin<&mut Self>, value: Option<C::Value>, is_late: bool) {
+        let mut this = self.project();
+        let reads_report = value.is_none() || this.settings.wants_report;
+        *this.phase = Phase::Ending { value, is_late };
+        if let Some(entrants) = this.entrants.as_mut().as_pin_mut().filter(|_| reads_report) {
+            this.report.untried = entrants.rest();
+        }
+        this.entrants.set(None);
+        this.lanes.give_up(None, Verdict::Lost);
+    }
+
+    /// What the machine says, when it has been told what there is.
+    fn step(self: Pin<&mut Self>, cx: &mut Context<'_>, now: Instant) -> Step {
+        let mut this = self.project();
+        let (Some(clock), Some(entrants)) = (this.clock, this.entrants.as_pin_mut()) else {
+            return Step::Exhausted;
+        };
+        let supply = entrants.poll(cx, now, &mut this.report.source_errors);
+        for (number, extension) in this.lanes.progress() {
+            let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
+            let (at, what) =
+                (now.saturating_duration_since(clock.began), What::Progress(extension));
+            this.hook.tell(&RaceEvent { at, number, candidate, what });
+            if let Some(until) = now.checked_add(extension) {
+                clock.stagger.progressed(number, until);
+            }
+        }
+        clock.stagger.step(supply, now)
+    }
+
+    fn start(self: Pin<&mut Self>, number: usize, now: Instant) {
+        let mut this = self.project();
+        let Some(entrants) = this.entrants.as_pin_mut() else { return };
+        let ticket = this.lanes.as_mut().ticket(number);
+        let Some((label, attempt)) = entrants.launch(ticket) else { return };
+        let Settings { grace, site, .. } = *this.settings;
+        if let Some(clock) = this.clock {
+            let at = now.saturating_duration_since(clock.began);
+            this.hook.tell(&RaceEvent { at, number, candidate: &label, what: What::Started });
+        }
+        let entry = Entry { number, label, started: now, verdict: None };
+        this.lanes.push(Lane::new(attempt, entry, grace, site), number);
+    }
+
+    /// Until something happens, or that moment comes. Ready if there is something to do.
+    fn wait(self: Pin<&mut Self>, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<()> {
+        let this = self.project();
+        let Some(Clock { timer, .. }) = this.clock else { return Poll::Pending };
+        if timer.as_ref().map(|(at, _)| *at) != until {
+            *timer = until.map(|at| (at, Timer::at(at)));
+        }
+        let Some((_, armed)) = timer else { return Poll::Pending };
+        if armed.poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        *timer = None;
+        Poll::Ready(())
+    }
+
+    fn finish(self: Pin<&mut Self>, now: Instant) -> Finish<C::Label, C::Value, C::Error> {
+        let this = self.project();
+        let mut report = std::mem::replace(this.report, Report::new());
+        report.attempts.sort_by_key(|attempt| attempt.number);
+        report.elapsed = this
+            .clock
+            .as_ref()
+            .map_or(Duration::ZERO, |clock| now.saturating_duration_since(clock.began));
+        match std::mem::replace(this.phase, Phase::Running) {
+            Phase::Ending { value, is_late } => Finish { value, is_late, report },
+            Phase::Running => Finish { value: None, is_late: false, report },
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What a race tells: while it runs, and at its end.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::ground::error::Cancelled;
+
+/// Everything that is known of a race. All times are counted from its first poll.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report<T, E> {
+    /// The attempts, in the order in which they started.
+    pub attempts: Vec<Attempted<T, E>>,
+    /// The candidates that were known and had no turn. Of an iterator that does not say that it ends
+    /// ([`size_hint`](Iterator::size_hint)), and of a stream, no more than one.
+    pub untried: Vec<T>,
+    /// What the source of the candidates failed with.
+    pub source_errors: Vec<E>,
+    /// How long the race took.
+    pub elapsed: Duration,
+}
+
+impl<T, E> Report<T, E> {
+    pub(super) fn new() -> Self {
+        Self {
+            attempts: Vec::new(),
+            untried: Vec::new(),
+            source_errors: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// The attempt that won.
+    #[must_use]
+    pub fn winner(&self) -> Option<&Attempted<T, E>> {
+        self.attempts.iter().find(|attempt| matches!(attempt.outcome, Outcome::Won))
+    }
+
+    /// The errors of the attempts, in the order in which these started.
+    pub fn errors(&self) -> impl Iterator<Item = &E> {
+        self.attempts.iter().filter_map(|attempt| match &attempt.outcome {
+            Outcome::Failed(error) => Some(error),
+            _ => None,
+        })
+    }
+}
+
+/// One attempt, and how it ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempted<T, E> {
+    /// Its candidate. In a [`race`](fn@crate::race), its place in the list, from 0.
+    pub candidate: T,
+    /// Its number, from 0: the how manieth to start.
+    pub number: usize,
+    /// When it started.
+    pub started: Duration,
+    /// When it ended: clean-up included, for one that was given up.
+    pub ended: Duration,
+    /// How it ended.
+    pub outcome: Outcome<E>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome<E> {
+    /// Its value is what the race gave.
+    Won,
+    /// It failed by itself.
+    Failed(E),
+    /// It was given up after its own limit.
+    TimedOut,
+    /// It was given up for a newer one, because too many were in flight.
+    Evicted,
+    /// It was given up because another one had won, or because the race was over.
+    #[non_exhaustive]
+    Lost {
+        /// It succeeded all the same, in the same moment or while it was being stopped. Its value was
+        /// dropped.
+        succeeded: bool,
+    },
+    /// It was cancelled, by itself or through a handle of its scope, before anybody had won.
+    Cancelled(Cancelled),
+}
+
+impl<E: fmt::Display> fmt::Display for Outcome<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Won => f.write_str("won"),
+            Self::Failed(error) => error.fmt(f),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Evicted => f.write_str("given up for a newer attempt"),
+            Self::Lost { succeeded: true } => f.write_str("succeeded too late"),
+            Self::Lost { .. } => f.write_str("given up"),
+            Self::Cancelled(cancelled) => cancelled.fmt(f),
+        }
+    }
+}
+
+/// `a: refused (after 12ms); b: timed out (after 1s)`
+impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for Attempted { candidate, started, ended, outcome, .. } in &self.attempts {
+            let took = ended.saturating_sub(*started);
+            write!(f, "{separator}{candidate:?}: {outcome} (after {took:?})")?;
+            separator = "; ";
+        }
+        for error in &self.source_errors {
+            write!(f, "{separator}{error}")?;
+            separator = "; ";
+        }
+        if !self.untried.is_empty() {
+            write!(f, "{separator}not tried: {:?}", self.untried)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a race has no winner.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RaceError<T, E> {
+    /// There was nobody to race. If that is because the source of the candidates failed, its errors are in
+    /// the report.
+    NoCandidates(Report<T, E>),
+    /// Every attempt failed.
+    AllFailed(Report<T, E>),
+    /// The time of the race was over: [`Race::timeout`](crate::Race::timeout).
+    TimedOut(Report<T, E>),
+    /// The race itself was cancelled, and no enclosing scope was left to absorb that (R23).
+    Cancelled(Cancelled),
+}
+
+impl<T, E> RaceError<T, E> {
+    /// What is known of the race; nothing if it was cancelled.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report<T, E>> {
+        match self {
+            Self::NoCandidates(report) | Self::AllFailed(report) | Self::TimedOut(report) => {
+                Some(report)
+            }
+            Self::Cancelled(_) => None,
+        }
+    }
+
+    /// As [`report`](Self::report), by value.
+    #[must_use]
+    pub fn into_report(self) -> Option<Report<T, E>> {
+        match self {
+            Self::NoCandidates(report) | Self::AllFailed(report) | Self::TimedOut(report) => {
+                Some(report)
+            }
+            Self::Cancelled(_) => None,
+        }
+    }
+}
+
+impl<T: fmt::Debug, E: fmt::Display> fmt::Display for RaceError<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCandidates(report) if report.source_errors.is_empty() => {
+                f.write_str("a race without candidates")
+            }
+            Self::NoCandidates(report) => write!(f, "a race without candidates: {report}"),
+            Self::AllFailed(report) => {
+                write!(f, "all {} candidates failed: {report}", report.attempts.len())
+            }
+            Self::TimedOut(report) => {
+                write!(f, "no winner after {:?}: {report}", report.elapsed)
+            }
+            Self::Cancelled(cancelled) => cancelled.fmt(f),
+        }
+    }
+}
+
+impl<T: fmt::Debug, E: fmt::Debug + fmt::Display> Error for RaceError<T, E> {}
+
+/// Something that happened to an attempt, told to [`Race::on_event`](crate::Race::on_event) at that moment.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RaceEvent<'a, T, E> {
+    /// When, counted from the first poll of the race.
+    pub at: Duration,
+    /// The attempt's number, from 0.
+    pub number: usize,
+    /// Its candidate.
+    pub candidate: &'a T,
+    /// What happened.
+    pub what: What<'a, E>,
+}
+
+/// What happened to an attempt.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum What<'a, E> {
+    /// It starts now.
+    Started,
+    /// It has got further, and holds back the next one for so long.
+    Progress(Duration),
+    /// It has ended, and with it everything that was started in it. For the winner: it has won, and the
+    /// others are to be stopped next.
+    Ended(&'a Outcome<E>),
+}
+
+/// Listens to a race.
+pub trait Hook<T, E> {
+    fn tell(&mut self, event: &RaceEvent<'_, T, E>);
+}
+
+impl<T, E, F> Hook<T, E> for F
+where
+    F: FnMut(&RaceEvent<'_, T, E>),
+{
+    fn tell(&mut self, event: &RaceEvent<'_, T, E>) {
+        self(event);
+    }
+}
+
+/// Nobody listens.
+pub struct Quiet;
+
+impl<T, E> Hook<T, E> for Quiet {
+    #[inline]
+    fn tell(&mut self, _: &RaceEvent<'_, T, E>) {}
+}

@@ -1,0 +1,247 @@
+//! When an attempt starts, and when one is given up: the pure machine of a staggered race. It knows
+//! attempts by their numbers, the clock by an argument, and nothing of futures or sockets.
+//!
+//! ```text
+//!             fails, newest or last one in flight
+//!          ┌───────────────────────────────────────┐
+//!          ▼                                       │
+//!        OPEN ──── a candidate starts ────▶ AT(start + delay) ──── that moment passes ──▶ open
+//!                                           SHUT, without a delay
+//! ```
+//!
+//! | rule | source |
+//! |---|---|
+//! | the next attempt starts when the delay has passed | RFC 8305, section 5 |
+//! | a failure of the newest attempt, or of the last one in flight, starts the next at once | ours: RFC 8305 is silent about failures |
+//! | a failure of an older attempt starts nothing: its successor has been given its time | the lower bound on the delay, RFC 8305, section 5 |
+//! | progress of an attempt holds the next one back | draft-ietf-happy-happyeyeballs-v3, section 6.2 |
+//! | a candidate that comes late does not move the timer | the same draft, section 7 |
+//! | a fault of our own (no descriptors left) starts nothing while others are in flight | ours |
+//! | the cap, and what happens when it is reached | ours; RFC 8305 knows none |
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+/// What may be set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// From one start to the next; without one, the next waits for a failure.
+    pub(crate) delay: Option<Duration>,
+    pub(crate) max_in_flight: Option<NonZeroUsize>,
+    pub(crate) when_full: WhenFull,
+    pub(crate) attempt_timeout: Option<Duration>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            delay: Some(Duration::ZERO),
+            max_in_flight: None,
+            when_full: WhenFull::Hold,
+            attempt_timeout: None,
+        }
+    }
+}
+
+/// What a race does when as many attempts are in flight as may be, and it is the next one's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The next one waits until one in flight has failed.
+    Hold,
+    /// The oldest in flight is given up. So dead candidates at the head of a list do not keep the
+    /// rest of it from its turn; the last ones of a list are never given up.
+    EvictOldest,
+}
+
+/// What the source of candidates has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// A candidate.
+    Ready,
+    /// One that may be had at that moment, or before if something happens.
+    At(Instant),
+    /// None just now; it says when.
+    Later,
+    /// None any more.
+    End,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Step {
+    /// The best candidate starts, as the attempt of that number. It is to be polled before the next step
+    /// is asked for.
+    Start(usize),
+    /// This attempt is given up.
+    GiveUp(usize, Verdict),
+    /// Nothing is in flight, and nothing will come.
+    Exhausted,
+    /// The deadline of the race has passed.
+    Late,
+    /// Nothing, before something happens or that moment comes.
+    Wait(Option<Instant>),
+}
+
+/// Why an attempt is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    TimedOut,
+    Evicted,
+    /// Another one has won, or the race is over.
+    Lost,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The candidate's: on to the next.
+    Candidate,
+    /// Our own: the next one would fare no better just now.
+    Ours,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Gate {
+    Open,
+    At(Instant),
+    Shut,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    number: usize,
+    started: Instant,
+    /// Its progress holds back others until then.
+    holds: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stagger {
+    pace: Pace,
+    deadline: Option<Instant>,
+    gate: Gate,
+    /// The last to start, while it is in flight. By itself, so that a single attempt needs no list.
+    newest: Option<Flight>,
+    /// In the order in which they started.
+    older: Vec<Flight>,
+    begun: usize,
+}
+
+impl Stagger {
+    pub(crate) fn new(pace: Pace, deadline: Option<Instant>) -> Self {
+        Self { pace, deadline, gate: Gate::Open, newest: None, older: Vec::new(), begun: 0 }
+    }
+
+    /// An attempt has failed.
+    pub(crate) fn failed(&mut self, number: usize, fault: Fault) {
+        let was_newest = self.remove(number);
+        let is_last = self.newest.is_none() && self.older.is_empty();
+        if is_last || (was_newest && fault == Fault::Candidate) {
+            self.gate = Gate::Open;
+        }
+    }
+
+    /// An attempt has got further: nothing starts before `until`, as long as it is in flight.
+    pub(crate) fn progressed(&mut self, number: usize, until: Instant) {
+        if let Some(flight) = self.flights_mut().find(|flight| flight.number == number) {
+            flight.holds = flight.holds.max(Some(until));
+        }
+    }
+
+    /// What to do at `now`, when everything that has happened by then has been told.
+    pub(crate) fn step(&mut self, supply: Supply, now: Instant) -> Step {
+        if self.deadline.is_some_and(|at| at <= now) {
+            return Step::Late;
+        }
+        if let Some(number) = self.timed_out(now) {
+            self.failed(number, Fault::Candidate);
+            return Step::GiveUp(number, Verdict::TimedOut);
+        }
+        let idle = self.newest.is_none() && self.older.is_empty();
+        match supply {
+            Supply::End if idle => Step::Exhausted,
+            Supply::Ready if self.opens().is_some_and(|at| at <= Some(now)) => self.admit(now),
+            _ => Step::Wait(self.wake_at(supply)),
+        }
+    }
+
+    /// The gate is open, and a candidate stands before it.
+    fn admit(&mut self, now: Instant) -> Step {
+        if !self.is_full() {
+            return Step::Start(self.start(now));
+        }
+        match self.oldest() {
+            Some(oldest) if self.pace.when_full == WhenFull::EvictOldest => {
+                self.remove(oldest);
+                Step::GiveUp(oldest, Verdict::Evicted)
+            }
+            _ => Step::Wait(self.wake_at(Supply::Later)),
+        }
+    }
+
+    fn start(&mut self, now: Instant) -> usize {
+        let number = self.begun;
+        self.begun += 1;
+        self.older.extend(self.newest.take());
+        self.newest = Some(Flight { number, started: now, holds: None });
+        let next = self.pace.delay.and_then(|delay| now.checked_add(delay));
+        self.gate = next.map_or(Gate::Shut, Gate::At);
+        number
+    }
+
+    /// When the next attempt may start: never by itself, at once (`Some(None)`), or then.
+    fn opens(&self) -> Option<Option<Instant>> {
+        let held = self.flights().filter_map(|flight| flight.holds).max();
+        match self.gate {
+            Gate::Shut => None,
+            Gate::Open => Some(held),
+            Gate::At(at) => Some(held.max(Some(at))),
+        }
+    }
+
+    /// The earliest moment at which there may be something to do.
+    fn wake_at(&self, supply: Supply) -> Option<Instant> {
+        let start = match supply {
+            Supply::Ready if self.is_full() && self.pace.when_full == WhenFull::Hold => None,
+            Supply::Ready => self.opens().flatten(),
+            Supply::At(at) => self.opens().map(|opens| opens.map_or(at, |opens| opens.max(at))),
+            Supply::Later | Supply::End => None,
+        };
+        let times_out = self.flights().filter_map(|flight| self.times_out(flight)).min();
+        [start, times_out, self.deadline].into_iter().flatten().min()
+    }
+
+    fn timed_out(&self, now: Instant) -> Option<usize> {
+        let late = |flight: &&Flight| self.times_out(flight).is_some_and(|at| at <= now);
+        self.flights().find(late).map(|flight| flight.number)
+    }
+
+    fn times_out(&self, flight: &Flight) -> Option<Instant> {
+        self.pace.attempt_timeout.and_then(|limit| flight.started.checked_add(limit))
+    }
+
+    fn is_full(&self) -> bool {
+        self.pace.max_in_flight.is_some_and(|max| self.flights().count() >= max.get())
+    }
+
+    fn oldest(&self) -> Option<usize> {
+        self.flights().next().map(|flight| flight.number)
+    }
+
+    /// Whether it was the newest.
+    fn remove(&mut self, number: usize) -> bool {
+        self.older.retain(|flight| flight.number != number);
+        self.newest.take_if(|flight| flight.number == number).is_some()
+    }
+
+    /// Those in flight, in the order in which they started.
+    fn flights(&self) -> impl Iterator<Item = &Flight> {
+        self.older.iter().chain(&self.newest)
+    }
+
+    fn flights_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
+        self.older.iter_mut().chain(&mut self.newest)
+    }
+}
