@@ -19,6 +19,8 @@ mod context;
 
 mod scope;
 
+#[cfg(all(feature = "net", not(any(umbel_loom, loom, umbel_shuttle))))]
+mod net;
 mod race;
 #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom, umbel_shuttle))))]
 mod token;
