@@ -20,7 +20,7 @@ mod context;
 mod scope;
 
 #[cfg(all(feature = "net", not(any(umbel_loom, loom, umbel_shuttle))))]
-mod net;
+pub mod net;
 mod race;
 #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom, umbel_shuttle))))]
 mod token;

@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::entrants::Entrants;
 use super::lanes::{Entry, Lane, Lanes};
-use super::report::{Attempted, Hook, Outcome, Quiet, RaceEvent, Report, What};
+use super::report::{Attempted, Hook, Outcome, RaceEvent, Report, What};
 use super::stagger::{Fault, Pace, Stagger, Step, Verdict};
 use crate::context::time::{self, Timer};
 use crate::ground::error::Cancelled;
@@ -29,18 +29,24 @@ const STARTS: usize = 64;
 
 /// What can be set before the first poll.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) pace: Pace,
-    pub(super) limit: Limit,
-    pub(super) grace: Option<Duration>,
+pub(crate) struct Settings {
+    pub(crate) pace: Pace,
+    pub(crate) limit: Limit,
+    pub(crate) grace: Option<Duration>,
     /// Somebody reads the report of a race that was won.
-    pub(super) wants_report: bool,
-    pub(super) site: Site,
+    pub(crate) wants_report: bool,
+    pub(crate) site: Site,
+}
+
+impl Settings {
+    pub(crate) fn new(pace: Pace, site: Site) -> Self {
+        Self { pace, limit: Limit::None, grace: None, wants_report: false, site }
+    }
 }
 
 /// When a race is over, won or not.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
+pub(crate) enum Limit {
     None,
     After(Duration),
     At(Instant),
@@ -88,12 +94,12 @@ struct Clock {
     timer: Option<(Instant, Timer)>,
 }
 
-impl<C: Entrants> Contest<C, Quiet> {
-    pub(super) fn new(entrants: C, settings: Settings) -> Self {
+impl<C: Entrants, H> Contest<C, H> {
+    pub(super) fn new(entrants: C, hook: H, settings: Settings) -> Self {
         Self {
             lanes: Lanes::new(),
             entrants: Some(entrants),
-            hook: Quiet,
+            hook,
             settings,
             clock: None,
             phase: Phase::Running,
@@ -102,7 +108,7 @@ impl<C: Entrants> Contest<C, Quiet> {
     }
 
     /// Before the first poll.
-    pub(super) fn with_hook<H>(self, hook: H) -> Contest<C, H> {
+    pub(super) fn with_hook<G>(self, hook: G) -> Contest<C, G> {
         let Self { lanes, entrants, settings, clock, phase, report, .. } = self;
         Contest { lanes, entrants, hook, settings, clock, phase, report }
     }
@@ -120,7 +126,7 @@ where
         let mut starts = 0;
         self.as_mut().begin(now);
         loop {
-            self.as_mut().collect(cx, now);
+            self.as_mut().collect(cx);
             if let Phase::Ending { .. } = self.phase {
                 if self.lanes.is_empty() {
                     return Poll::Ready(self.finish(now));
@@ -177,9 +183,9 @@ where
     }
 
     /// Everything that has ended by now.
-    fn collect(mut self: Pin<&mut Self>, cx: &mut Context<'_>, now: Instant) {
+    fn collect(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         while let Some((entry, outcome)) = self.as_mut().project().lanes.poll_next(cx) {
-            self.as_mut().ended(entry, outcome, now);
+            self.as_mut().ended(entry, outcome);
         }
     }
 
@@ -187,11 +193,10 @@ where
         mut self: Pin<&mut Self>,
         entry: Entry<C::Label>,
         outcome: Result<Result<C::Value, C::Error>, Cancelled>,
-        now: Instant,
     ) {
         let outcome = match (entry.verdict, outcome) {
             (None, Ok(Ok(value))) => {
-                self.as_mut().record(entry, Outcome::Won, now);
+                self.as_mut().record(entry, Outcome::Won);
                 return self.end(Some(value), false);
             }
             (None, Ok(Err(error))) => {
@@ -209,7 +214,7 @@ where
                 Outcome::Lost { succeeded: matches!(outcome, Ok(Ok(_))) }
             }
         };
-        self.record(entry, outcome, now);
+        self.record(entry, outcome);
     }
 
     fn failed(self: Pin<&mut Self>, number: usize, error: Option<&C::Error>) {
@@ -222,16 +227,12 @@ where
     }
 
     /// Tells the hook, and keeps it for the report, if there may be one.
-    fn record(
-        self: Pin<&mut Self>,
-        entry: Entry<C::Label>,
-        outcome: Outcome<C::Error>,
-        now: Instant,
-    ) {
+    fn record(self: Pin<&mut Self>, entry: Entry<C::Label>, outcome: Outcome<C::Error>) {
         let this = self.project();
         let Some(clock) = this.clock else { return };
         let Entry { number, label: candidate, started, .. } = entry;
-        let ended = now.saturating_duration_since(clock.began);
+        // The clock goes on while attempts are polled.
+        let ended = time::now().saturating_duration_since(clock.began);
         let what = What::Ended(&outcome);
         this.hook.tell(&RaceEvent { at: ended, number, candidate: &candidate, what });
         let is_won = matches!(outcome, Outcome::Won)

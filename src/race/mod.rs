@@ -25,7 +25,8 @@ use pin_project_lite::pin_project;
 use crate::scope::{Plain, ScopeFuture, around};
 use crate::tree::Site;
 use attempt::Attempt;
-use contest::{Contest, Finish, Limit, Settings};
+use contest::{Contest, Finish};
+pub(crate) use contest::{Limit, Settings};
 use entrants::{Entrants, Futures, Listed, Streamed};
 use report::{Hook, Quiet, RaceError, RaceEvent, Report};
 use stagger::{Pace, WhenFull};
@@ -183,10 +184,8 @@ where
 }
 
 impl<C: Entrants> Race<C> {
-    pub(crate) fn of(entrants: C, pace: Pace, site: Site) -> Self {
-        let settings =
-            Settings { pace, limit: Limit::None, grace: None, wants_report: false, site };
-        Self { scope: around(Contest::new(entrants, settings), site) }
+    fn of(entrants: C, pace: Pace, site: Site) -> Self {
+        Self::made(entrants, Quiet, Settings::new(pace, site))
     }
 
     /// Has `hook` told what happens, as it happens: an attempt starts, gets further, ends. It runs within
@@ -219,6 +218,11 @@ where
     C: Entrants,
     H: Hook<C::Label, C::Error>,
 {
+    pub(crate) fn made(entrants: C, hook: H, settings: Settings) -> Self {
+        let site = settings.site;
+        Self { scope: around(Contest::new(entrants, hook, settings), site) }
+    }
+
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         if let Some(contest) = self.scope.body_mut() {
             set(&mut contest.settings);

@@ -99,13 +99,13 @@ impl<E: fmt::Display> fmt::Display for Outcome<E> {
     }
 }
 
-/// `a: refused (after 12ms); b: timed out (after 1s)`
+/// `a: refused (after 12.3ms); b: timed out (after 1.0s)`
 impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for Attempted { candidate, started, ended, outcome, .. } in &self.attempts {
             let took = ended.saturating_sub(*started);
-            write!(f, "{separator}{candidate:?}: {outcome} (after {took:?})")?;
+            write!(f, "{separator}{candidate:?}: {outcome} (after {took:.1?})")?;
             separator = "; ";
         }
         for error in &self.source_errors {
@@ -169,7 +169,7 @@ impl<T: fmt::Debug, E: fmt::Display> fmt::Display for RaceError<T, E> {
                 write!(f, "all {} candidates failed: {report}", report.attempts.len())
             }
             Self::TimedOut(report) => {
-                write!(f, "no winner after {:?}: {report}", report.elapsed)
+                write!(f, "no winner after {:.1?}: {report}", report.elapsed)
             }
             Self::Cancelled(cancelled) => cancelled.fmt(f),
         }
@@ -179,7 +179,7 @@ impl<T: fmt::Debug, E: fmt::Display> fmt::Display for RaceError<T, E> {
 impl<T: fmt::Debug, E: fmt::Debug + fmt::Display> Error for RaceError<T, E> {}
 
 /// Something that happened to an attempt, told to [`Race::on_event`](crate::Race::on_event) at that moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct RaceEvent<'a, T, E> {
     /// When, counted from the first poll of the race.
@@ -193,7 +193,7 @@ pub struct RaceEvent<'a, T, E> {
 }
 
 /// What happened to an attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum What<'a, E> {
     /// It starts now.
@@ -203,6 +203,22 @@ pub enum What<'a, E> {
     /// It has ended, and with it everything that was started in it. For the winner: it has won, and the
     /// others are to be stopped next.
     Ended(&'a Outcome<E>),
+}
+
+// Not derived: nothing is asked of what is only referred to.
+impl<T, E> Copy for RaceEvent<'_, T, E> {}
+impl<E> Copy for What<'_, E> {}
+
+impl<T, E> Clone for RaceEvent<'_, T, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Clone for What<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 /// Listens to a race.

@@ -1,0 +1,132 @@
+//! The addresses of a host, as entrants of a race.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_util::stream::{Empty, Stream};
+use pin_project_lite::pin_project;
+
+use super::dial::is_shortage;
+use super::error::{self, LookupFailed};
+use super::event::Event;
+use super::family::Family;
+use super::order::Order;
+use super::settings::Settings;
+use super::source;
+use crate::race::attempt::Ticket;
+use crate::race::entrants::Entrants;
+use crate::race::stagger::Supply;
+
+pin_project! {
+    /// Looks a host up while it is connected to.
+    pub(super) struct Dialing<'a, S, D> {
+        // Nothing once it has said all.
+        #[pin]
+        v6: Option<S>,
+        #[pin]
+        v4: Option<S>,
+        port: u16,
+        order: Order,
+        // There is no local address to try them from.
+        skipped: Vec<SocketAddr>,
+        dial: D,
+        settings: &'a Settings,
+        began: Option<Instant>,
+    }
+}
+
+type Answer = io::Result<Vec<SocketAddr>>;
+
+impl<'a, D> Dialing<'a, Empty<Answer>, D> {
+    /// Addresses that are known.
+    pub(super) fn of_list(
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        settings: &'a Settings,
+        dial: D,
+    ) -> Self {
+        let mut skipped = Vec::new();
+        let addresses =
+            addresses.into_iter().filter(|&address| settings.can_try(address, &mut skipped));
+        let order = Order::of_list(addresses, settings.preference, source::source_for);
+        Self { v6: None, v4: None, port: 0, order, skipped, dial, settings, began: None }
+    }
+}
+
+impl<'a, S, D> Dialing<'a, S, D> {
+    /// Addresses that are being looked up.
+    pub(super) fn of_answers(v6: S, v4: S, port: u16, settings: &'a Settings, dial: D) -> Self {
+        let order = Order::of_answers(settings.preference, source::source_for);
+        let (v6, v4, skipped) = (Some(v6), Some(v4), Vec::new());
+        Self { v6, v4, port, order, skipped, dial, settings, began: None }
+    }
+}
+
+impl<S, D, F, T> Entrants for Dialing<'_, S, D>
+where
+    S: Stream<Item = Answer>,
+    D: FnMut(Ticket<'_>, SocketAddr) -> F,
+    F: Future<Output = io::Result<T>>,
+{
+    type Label = SocketAddr;
+    type Value = T;
+    type Error = io::Error;
+    type Attempt = F;
+
+    fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: Instant,
+        errors: &mut Vec<io::Error>,
+    ) -> Supply {
+        let this = self.project();
+        let began = *this.began.get_or_insert(now);
+        // AAAA first, A right after it: RFC 8305, section 3.
+        for (family, mut lookup) in [(Family::V6, this.v6), (Family::V4, this.v4)] {
+            while let Some(Poll::Ready(answer)) =
+                lookup.as_mut().as_pin_mut().map(|lookup| lookup.poll_next(cx))
+            {
+                let Some(mut answer) = answer else {
+                    lookup.set(None);
+                    this.order.finished(family);
+                    continue;
+                };
+                answer.iter_mut().flatten().for_each(|address| address.set_port(*this.port));
+                this.settings.tell(&Event::Resolved {
+                    at: now.saturating_duration_since(began),
+                    family,
+                    answer: answer.as_deref(),
+                });
+                match answer {
+                    Ok(mut addresses) => {
+                        addresses.retain(|&address| this.settings.can_try(address, this.skipped));
+                        this.order.answer(family, addresses, now);
+                    }
+                    Err(error) => {
+                        this.order.failed(family);
+                        errors.push(LookupFailed::made(family, error));
+                    }
+                }
+            }
+        }
+        errors.extend(this.skipped.drain(..).map(error::skipped));
+        this.order.supply(now)
+    }
+
+    fn launch(self: Pin<&mut Self>, ticket: Ticket<'_>) -> Option<(SocketAddr, F)> {
+        let this = self.project();
+        let address = this.order.take()?;
+        Some((address, (this.dial)(ticket, address)))
+    }
+
+    fn rest(self: Pin<&mut Self>) -> Vec<SocketAddr> {
+        self.project().order.rest()
+    }
+
+    fn is_ours(&self, error: &io::Error) -> bool {
+        is_shortage(error)
+    }
+}

@@ -1,0 +1,54 @@
+//! What can be set on a connector.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dial::Sockets;
+use super::event::Event;
+use super::family::Family;
+use super::order::Preference;
+use crate::race;
+use crate::race::stagger::Pace;
+use crate::tree::Site;
+
+/// Whoever listens.
+pub(super) type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+#[derive(Clone, Default)]
+pub(super) struct Settings {
+    pub(super) pace: Pace,
+    pub(super) preference: Preference,
+    pub(super) timeout: Option<Duration>,
+    pub(super) grace: Option<Duration>,
+    pub(super) sockets: Sockets,
+    pub(super) listener: Option<Listener>,
+}
+
+impl Settings {
+    /// Whether an address can be tried: if there is a local address, then of its family too.
+    pub(super) fn can_try(&self, address: SocketAddr, skipped: &mut Vec<SocketAddr>) -> bool {
+        let (local, family) = (&self.sockets.local, Family::of(&address));
+        let can = local.of(family).is_some() || local.of(family.other()).is_none();
+        if !can {
+            skipped.push(address);
+        }
+        can
+    }
+
+    /// For one connection.
+    pub(super) fn race(&self, site: Site) -> race::Settings {
+        let mut settings = race::Settings::new(self.pace, site);
+        settings.grace = self.grace;
+        if let Some(limit) = self.timeout {
+            settings.limit = race::Limit::After(limit);
+        }
+        settings
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(event);
+        }
+    }
+}
