@@ -65,7 +65,8 @@ impl Source {
     }
 }
 
-/// What rules 1 to 9 say about a destination, in this order. Of two numbers the smaller is preferred.
+/// What rules 1 to 9 say about a destination, in this order. Of two numbers the smaller is preferred;
+/// where a rule wants the larger one, `!` turns it round.
 type Rank = [u32; 9];
 
 /// Ranks a destination by the rules of section 6.
@@ -83,9 +84,9 @@ type Rank = [u32; 9];
 ///   get there: rule 6 has told them apart, as no other row of the policy has the precedence of IPv4's.
 fn rank(policy: &[Row], destination: IpAddr, source: Option<Source>) -> Rank {
     let Row { precedence, label, .. } = *look_up(policy, destination);
-    let (precedence, scope) = (u32::MAX - precedence, scope_of(destination));
+    let scope = scope_of(destination);
     let Some(source) = source else {
-        return [1, 0, 0, 0, 0, precedence, 0, scope, 128];
+        return [1, 0, 0, 0, 0, !precedence, 0, scope, !0];
     };
     [
         0,
@@ -93,10 +94,10 @@ fn rank(policy: &[Row], destination: IpAddr, source: Option<Source>) -> Rank {
         u32::from(source.deprecated && source.address.to_canonical().is_ipv6()),
         away(source),
         u32::from(label != look_up(policy, source.address).label),
-        precedence,
+        !precedence,
         u32::from(source.encapsulated),
         scope,
-        128 - common_prefix(source, destination),
+        !common_prefix(source, destination),
     ]
 }
 
