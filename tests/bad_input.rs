@@ -54,8 +54,8 @@ async fn a_limit_beyond_every_clock_is_far_away() {
 async fn an_empty_race_has_no_winner() {
     let nobody: [std::future::Ready<Result<(), ()>>; 0] = [];
     let error = umbel::race(nobody).await.unwrap_err();
-    assert!(matches!(error, RaceError::NoCandidates));
-    assert!(error.failures().is_empty());
+    assert!(matches!(error, RaceError::NoCandidates(_)));
+    assert!(error.report().unwrap().attempts.is_empty());
 }
 
 /// Scopes, forks, handles and races need no runtime.

@@ -69,12 +69,12 @@ where
 pub struct Attempt {
     host: Arc<str>,
     address: SocketAddr,
-    attempt: attempt::Attempt,
+    inner: attempt::Attempt,
 }
 
 impl Attempt {
-    pub(super) fn new(host: Arc<str>, address: SocketAddr, attempt: attempt::Attempt) -> Self {
-        Self { host, address, attempt }
+    pub(super) fn new(host: Arc<str>, address: SocketAddr, inner: attempt::Attempt) -> Self {
+        Self { host, address, inner }
     }
 
     /// The host that was asked for: what a certificate has to be about. For
@@ -93,12 +93,12 @@ impl Attempt {
     /// As [`umbel::Attempt::number`](crate::Attempt::number).
     #[must_use]
     pub fn number(&self) -> usize {
-        self.attempt.number()
+        self.inner.number()
     }
 
     /// Holds back the next attempt: see [`umbel::Attempt::progress`](crate::Attempt::progress). To be called
     /// between two steps of a handshake; a connector has done so when the layer begins.
     pub fn progress(&self, extension: Duration) {
-        self.attempt.progress(extension);
+        self.inner.progress(extension);
     }
 }

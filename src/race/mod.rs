@@ -189,7 +189,7 @@ impl<C: Entrants> Race<C> {
     }
 
     /// Has `hook` told what happens, as it happens: an attempt starts, gets further, ends. It runs within
-    /// the poll of the race. Replaces nothing: set it first, and once.
+    /// the poll of the race. It can be set once.
     ///
     /// # Examples
     ///
@@ -243,7 +243,13 @@ where
 
     /// How many attempts may be in flight at the same time, and what happens when it is the turn of one
     /// more. Any number by default.
-    pub fn max_in_flight(self, max: NonZeroUsize, when_full: WhenFull) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If `max` is 0: nothing could ever start.
+    #[track_caller]
+    pub fn max_in_flight(self, max: usize, when_full: WhenFull) -> Self {
+        let max = NonZeroUsize::new(max).expect("a race without attempts: `max_in_flight(0)`");
         self.set(|settings| {
             settings.pace.max_in_flight = Some(max);
             settings.pace.when_full = when_full;

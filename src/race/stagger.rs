@@ -162,7 +162,7 @@ impl Stagger {
         let idle = self.newest.is_none() && self.older.is_empty();
         match supply {
             Supply::End if idle => Step::Exhausted,
-            Supply::Ready if self.opens().is_some_and(|at| at <= Some(now)) => self.admit(now),
+            Supply::Ready if self.is_open(now) => self.admit(now),
             _ => Step::Wait(self.wake_at(supply)),
         }
     }
@@ -191,22 +191,34 @@ impl Stagger {
         number
     }
 
-    /// When the next attempt may start: never by itself, at once (`Some(None)`), or then.
-    fn opens(&self) -> Option<Option<Instant>> {
-        let held = self.flights().filter_map(|flight| flight.holds).max();
+    fn is_open(&self, now: Instant) -> bool {
         match self.gate {
-            Gate::Shut => None,
-            Gate::Open => Some(held),
-            Gate::At(at) => Some(held.max(Some(at))),
+            Gate::Open => self.held_until().is_none_or(|at| at <= now),
+            Gate::At(at) => at <= now && self.held_until().is_none_or(|at| at <= now),
+            Gate::Shut => false,
         }
+    }
+
+    /// When the gate opens for a candidate that is there at `from`; nothing if it does not by itself.
+    fn opens(&self, from: Option<Instant>) -> Option<Instant> {
+        match self.gate {
+            Gate::Open => from.max(self.held_until()),
+            Gate::At(at) => from.max(self.held_until()).max(Some(at)),
+            Gate::Shut => None,
+        }
+    }
+
+    /// Until when the progress of those in flight holds others back.
+    fn held_until(&self) -> Option<Instant> {
+        self.flights().filter_map(|flight| flight.holds).max()
     }
 
     /// The earliest moment at which there may be something to do.
     fn wake_at(&self, supply: Supply) -> Option<Instant> {
         let start = match supply {
             Supply::Ready if self.is_full() && self.pace.when_full == WhenFull::Hold => None,
-            Supply::Ready => self.opens().flatten(),
-            Supply::At(at) => self.opens().map(|opens| opens.map_or(at, |opens| opens.max(at))),
+            Supply::Ready => self.opens(None),
+            Supply::At(at) => self.opens(Some(at)),
             Supply::Later | Supply::End => None,
         };
         let times_out = self.flights().filter_map(|flight| self.times_out(flight)).min();
