@@ -18,12 +18,11 @@ use super::family::Family;
 use super::layer::{Attempt, Layer, Plain};
 use super::order::Preference;
 use super::resolve::Resolver;
-use super::settings::Settings;
+use super::settings::{Settings, Telling};
 use super::system::System;
 use crate::race::Race;
 use crate::race::attempt::Ticket;
 use crate::race::entrants::Entrants;
-use crate::race::report::RaceEvent;
 use crate::race::stagger::{Pace, WhenFull};
 use crate::tree::Site;
 
@@ -334,8 +333,7 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
         C: Entrants<Label = SocketAddr, Value = L::Output, Error = io::Error>,
     {
         let settings = &*self.settings;
-        let tell = |event: &RaceEvent<'_, _, _>| settings.tell(&Event::Attempt(*event));
-        let race = Race::made(entrants, tell, settings.race(site));
+        let race = Race::made(entrants, Telling(settings), settings.race(site));
         race.await.map_err(|error| ConnectError::made(target(), error))
     }
 

@@ -1,5 +1,6 @@
 //! What can be set on a connector.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,25 @@ use super::event::Event;
 use super::family::Family;
 use super::order::Preference;
 use crate::race;
+use crate::race::report::{Hook, RaceEvent};
 use crate::race::stagger::Pace;
 use crate::tree::Site;
 
 /// Whoever listens.
 pub(super) type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
+
+/// Tells the listener of a connector, if there is one, what happens in the race.
+pub(super) struct Telling<'a>(pub(super) &'a Settings);
+
+impl Hook<SocketAddr, io::Error> for Telling<'_> {
+    fn tell(&mut self, event: &RaceEvent<'_, SocketAddr, io::Error>) {
+        self.0.tell(&Event::Attempt(*event));
+    }
+
+    fn listens(&self) -> bool {
+        self.0.listener.is_some()
+    }
+}
 
 #[derive(Clone, Default)]
 pub(super) struct Settings {

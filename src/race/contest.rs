@@ -94,6 +94,21 @@ struct Clock {
     timer: Option<(Instant, Timer)>,
 }
 
+impl Clock {
+    fn started(began: Instant, settings: &Settings) -> Self {
+        let deadline = match settings.limit {
+            Limit::None => None,
+            Limit::After(limit) => began.checked_add(limit),
+            Limit::At(at) => Some(at),
+        };
+        Self { began, stagger: Stagger::new(settings.pace, deadline), timer: None }
+    }
+
+    fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
+    }
+}
+
 impl<C: Entrants, H> Contest<C, H> {
     pub(super) fn new(entrants: C, hook: H, settings: Settings) -> Self {
         Self {
@@ -122,22 +137,23 @@ where
     type Output = Finish<C::Label, C::Value, C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut now = time::now();
-        let mut starts = 0;
-        self.as_mut().begin(now);
+        self.as_mut().project().lanes.begin();
+        let (mut now, mut starts) = (None, 0);
         loop {
             self.as_mut().collect(cx);
             if let Phase::Ending { .. } = self.phase {
                 if self.lanes.is_empty() {
-                    return Poll::Ready(self.finish(now));
+                    return Poll::Ready(self.finish());
                 }
                 // Nobody is held back any more.
                 drop(self.lanes.progress());
                 break;
             }
-            match self.as_mut().step(cx, now) {
+            // Not asked for when an attempt has won, which is most of the time.
+            let moment = *now.get_or_insert_with(time::now);
+            match self.as_mut().step(cx, moment) {
                 Step::Start(number) => {
-                    self.as_mut().start(number, now);
+                    self.as_mut().start(number, moment);
                     starts += 1;
                     if starts == STARTS {
                         cx.waker().wake_by_ref();
@@ -153,7 +169,7 @@ where
                     if self.as_mut().wait(cx, until).is_pending() {
                         break;
                     }
-                    now = time::now();
+                    now = None;
                 }
             }
         }
@@ -167,21 +183,6 @@ where
     C: Entrants,
     H: Hook<C::Label, C::Error>,
 {
-    /// A poll begins. The first one starts the clock.
-    fn begin(self: Pin<&mut Self>, now: Instant) {
-        let this = self.project();
-        this.lanes.begin();
-        let Settings { pace, limit, .. } = *this.settings;
-        this.clock.get_or_insert_with(|| {
-            let deadline = match limit {
-                Limit::None => None,
-                Limit::After(limit) => now.checked_add(limit),
-                Limit::At(at) => Some(at),
-            };
-            Clock { began: now, stagger: Stagger::new(pace, deadline), timer: None }
-        });
-    }
-
     /// Everything that has ended by now.
     fn collect(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         while let Some((entry, outcome)) = self.as_mut().project().lanes.poll_next(cx) {
@@ -229,17 +230,20 @@ where
     /// Tells the hook, and keeps it for the report, if there may be one.
     fn record(self: Pin<&mut Self>, entry: Entry<C::Label>, outcome: Outcome<C::Error>) {
         let this = self.project();
-        let Some(clock) = this.clock else { return };
-        let Entry { number, label: candidate, started, .. } = entry;
-        // The clock goes on while attempts are polled.
-        let ended = time::now().saturating_duration_since(clock.began);
-        let what = What::Ended(&outcome);
-        this.hook.tell(&RaceEvent { at: ended, number, candidate: &candidate, what });
         let is_won = matches!(outcome, Outcome::Won)
             || matches!(this.phase, Phase::Ending { value: Some(_), .. });
-        if this.settings.wants_report || !is_won {
-            let started = started.saturating_duration_since(clock.began);
-            this.report.attempts.push(Attempted { candidate, number, started, ended, outcome });
+        let is_kept = this.settings.wants_report || !is_won;
+        let Some(clock) = this.clock.as_ref().filter(|_| is_kept || this.hook.listens()) else {
+            return;
+        };
+        let Entry { number, label: candidate, started, .. } = entry;
+        // The clock goes on while attempts are polled.
+        let (started, ended) = (clock.since(started), clock.since(time::now()));
+        let what = What::Ended(&outcome);
+        this.hook.tell(&RaceEvent { at: ended, number, candidate: &candidate, what });
+        if is_kept {
+            let attempt = Attempted { candidate, number, started, ended, outcome };
+            this.report.attempts.push(attempt);
         }
     }
 
@@ -258,14 +262,12 @@ where
     /// What the machine says, when it has been told what there is.
     fn step(self: Pin<&mut Self>, cx: &mut Context<'_>, now: Instant) -> Step {
         let mut this = self.project();
-        let (Some(clock), Some(entrants)) = (this.clock, this.entrants.as_pin_mut()) else {
-            return Step::Exhausted;
-        };
+        let Some(entrants) = this.entrants.as_pin_mut() else { return Step::Exhausted };
+        let clock = this.clock.get_or_insert_with(|| Clock::started(now, this.settings));
         let supply = entrants.poll(cx, now, &mut this.report.source_errors);
         for (number, extension) in this.lanes.progress() {
             let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
-            let (at, what) =
-                (now.saturating_duration_since(clock.began), What::Progress(extension));
+            let (at, what) = (clock.since(now), What::Progress(extension));
             this.hook.tell(&RaceEvent { at, number, candidate, what });
             if let Some(until) = now.checked_add(extension) {
                 clock.stagger.progressed(number, until);
@@ -281,7 +283,7 @@ where
         let Some((label, attempt)) = entrants.launch(ticket) else { return };
         let Settings { grace, site, .. } = *this.settings;
         if let Some(clock) = this.clock {
-            let at = now.saturating_duration_since(clock.began);
+            let at = clock.since(now);
             this.hook.tell(&RaceEvent { at, number, candidate: &label, what: What::Started });
         }
         let entry = Entry { number, label, started: now, verdict: None };
@@ -303,17 +305,18 @@ where
         Poll::Ready(())
     }
 
-    fn finish(self: Pin<&mut Self>, now: Instant) -> Finish<C::Label, C::Value, C::Error> {
+    fn finish(self: Pin<&mut Self>) -> Finish<C::Label, C::Value, C::Error> {
         let this = self.project();
         let mut report = std::mem::replace(this.report, Report::new());
         report.attempts.sort_by_key(|attempt| attempt.number);
-        report.elapsed = this
-            .clock
-            .as_ref()
-            .map_or(Duration::ZERO, |clock| now.saturating_duration_since(clock.began));
-        match std::mem::replace(this.phase, Phase::Running) {
-            Phase::Ending { value, is_late } => Finish { value, is_late, report },
-            Phase::Running => Finish { value: None, is_late: false, report },
+        let (value, is_late) = match std::mem::replace(this.phase, Phase::Running) {
+            Phase::Ending { value, is_late } => (value, is_late),
+            Phase::Running => (None, false),
+        };
+        if value.is_none() || this.settings.wants_report {
+            let elapsed = this.clock.as_ref().map(|clock| clock.since(time::now()));
+            report.elapsed = elapsed.unwrap_or_default();
         }
+        Finish { value, is_late, report }
     }
 }

@@ -224,6 +224,11 @@ impl<E> Clone for What<'_, E> {
 /// Listens to a race.
 pub trait Hook<T, E> {
     fn tell(&mut self, event: &RaceEvent<'_, T, E>);
+
+    /// Whether it does, so that what it would be told need not be found out.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 impl<T, E, F> Hook<T, E> for F
@@ -239,6 +244,9 @@ where
 pub struct Quiet;
 
 impl<T, E> Hook<T, E> for Quiet {
-    #[inline]
     fn tell(&mut self, _: &RaceEvent<'_, T, E>) {}
+
+    fn listens(&self) -> bool {
+        false
+    }
 }
