@@ -1,88 +1,68 @@
-//! What the candidates of a race write down themselves.
+//! What the connector tells of its attempts, and the scopes that these run in.
 
-use std::io::{self, ErrorKind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use umbel::task::{self, Task};
-use umbel::{CancelScope, Reason};
+use umbel::net::{Connector, Event};
+use umbel::{CancelScope, Outcome, What, task};
+
+#[derive(Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Notes>>);
 
 #[derive(Default)]
-pub(crate) struct Journal(Mutex<Vec<Line>>);
-
-impl Journal {
-    pub(crate) fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What happened to a candidate, and when, counted from the start of its race.
-pub(crate) struct Line {
-    pub(crate) who: &'static str,
-    pub(crate) what: What,
-    pub(crate) at: Duration,
-    pub(crate) reason: Option<Reason>,
-    /// The cancel counts at that moment: of the candidate's own scope, and of the task it is in.
-    pub(crate) on_candidate: u64,
+pub(crate) struct Notes {
+    pub(crate) lines: Vec<Line>,
+    /// The scope of each attempt.
+    pub(crate) scopes: Vec<CancelScope>,
+    /// The most that the host task's cancel count has been.
     pub(crate) on_task: u64,
 }
 
+/// Something that happened to an attempt, and when, counted from the start of its race.
+pub(crate) struct Line {
+    pub(crate) at: Duration,
+    pub(crate) to: SocketAddr,
+    pub(crate) happened: Happened,
+}
+
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum Happened {
     Start,
     Win,
     Fail(ErrorKind),
-    Cancelled,
+    Lost,
+    Other,
 }
 
-/// An attempt that has started. Its end is written down when it is dropped, and that is by a
-/// cancellation if it has not ended before.
-pub(crate) struct Attempt<'a> {
-    journal: &'a Journal,
-    who: &'static str,
-    began: Instant,
-    candidate: Option<CancelScope>,
-    task: Task,
-    what: What,
-}
+impl Journal {
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-impl<'a> Attempt<'a> {
-    pub(crate) fn start(who: &'static str, began: Instant, journal: &'a Journal) -> Self {
-        let mut attempt = Self {
-            journal,
-            who,
-            began,
-            candidate: CancelScope::current(),
-            task: task::current(),
-            what: What::Start,
+    /// Has `connector` write in here.
+    pub(crate) fn kept_by(&self, connector: Connector) -> Connector {
+        let (told, made) = (self.clone(), self.clone());
+        connector.on_event(move |event| told.write(event)).configure(move |_, _| {
+            // A socket is made inside the scope of its attempt.
+            made.notes().scopes.extend(CancelScope::current());
+            Ok(())
+        })
+    }
+
+    fn write(&self, event: &Event<'_>) {
+        let Event::Attempt(event) = event else { return };
+        let happened = match event.what {
+            What::Started => Happened::Start,
+            What::Ended(Outcome::Won) => Happened::Win,
+            What::Ended(Outcome::Failed(error)) => Happened::Fail(error.kind()),
+            What::Ended(Outcome::Lost { succeeded: false, .. }) => Happened::Lost,
+            _ => Happened::Other,
         };
-        attempt.write();
-        attempt.what = What::Cancelled;
-        attempt
-    }
-
-    pub(crate) fn end<T>(mut self, outcome: &io::Result<T>) {
-        self.what = match outcome {
-            Ok(_) => What::Win,
-            Err(error) => What::Fail(error.kind()),
-        };
-    }
-
-    fn write(&self) {
-        let candidate = self.candidate.as_ref();
-        self.journal.lines().push(Line {
-            who: self.who,
-            what: self.what,
-            at: self.began.elapsed(),
-            reason: candidate.and_then(CancelScope::reason),
-            on_candidate: candidate.map_or(0, CancelScope::cancel_count),
-            on_task: self.task.cancel_count(),
-        });
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        self.write();
+        let on_task = task::current().cancel_count();
+        let mut notes = self.notes();
+        notes.on_task = notes.on_task.max(on_task);
+        notes.lines.push(Line { at: event.at, to: *event.candidate, happened });
     }
 }

@@ -1,4 +1,4 @@
-//! Three addresses on this machine: one hangs, one refuses, one is good.
+//! Four addresses on this machine: two hang, one refuses, one is good.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,9 +8,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use umbel::TimeoutError;
 
-use crate::STAGGER;
-
-/// How long a connect must hang for the black hole to be believed.
+/// How long a connect must hang for a black hole to be believed.
 const PROBE: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy)]
@@ -18,40 +16,37 @@ pub(crate) struct Address {
     pub(crate) name: &'static str,
     pub(crate) at: SocketAddr,
     pub(crate) nature: &'static str,
-    /// How long after the start of a race its attempt starts.
-    pub(crate) wait: Duration,
 }
 
 /// The sockets behind the addresses. They are closed when this is dropped.
 pub(crate) struct Lab {
-    pub(crate) addresses: [Address; 3],
+    pub(crate) addresses: [Address; 4],
     good: TcpListener,
-    _kept_open: (Socket, Socket, TcpStream),
+    _kept_open: ([Hole; 2], Socket),
 }
 
 impl Lab {
     pub(crate) async fn open() -> io::Result<Self> {
         // Not every system has each of these.
-        let (hole, full) = bound(Ipv6Addr::LOCALHOST.into())
-            .or_else(|_| bound(Ipv4Addr::new(127, 0, 0, 2).into()))
-            .or_else(|_| bound(Ipv4Addr::LOCALHOST.into()))?;
-        // Room for one connection, and that one is taken: the system ignores all others.
-        full.listen(0)?;
-        let filler = TcpStream::connect(hole).await?;
-        probe(hole).await?;
-
+        let first = match Hole::dig(Ipv6Addr::LOCALHOST.into()).await {
+            Ok(hole) => hole,
+            Err(_) => Hole::dig(Ipv4Addr::LOCALHOST.into()).await?,
+        };
+        let second = Hole::dig(Ipv4Addr::LOCALHOST.into()).await?;
         // Bound, so that nobody else gets the port, and not listening.
         let (closed, refusing) = bound(Ipv4Addr::LOCALHOST.into())?;
         let good = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let open = good.local_addr()?;
 
-        let address = |n, name, at, nature| Address { name, at, nature, wait: STAGGER * n };
+        let address = |name, at, nature| Address { name, at, nature };
+        let hangs = "has a full queue: a connect hangs";
         let addresses = [
-            address(0, "black hole", hole, "has a full queue: a connect hangs"),
-            address(1, "refusing", closed, "does not listen: a connect fails"),
-            address(2, "good", open, "accepts whoever comes"),
+            address("black hole", first.at, hangs),
+            address("refusing", closed, "does not listen: a connect fails"),
+            address("second hole", second.at, hangs),
+            address("good", open, "accepts whoever comes"),
         ];
-        Ok(Self { addresses, good, _kept_open: (full, refusing, filler) })
+        Ok(Self { addresses, good, _kept_open: ([first, second], refusing) })
     }
 
     /// Accepts whatever comes and hangs up, until it is cancelled.
@@ -59,6 +54,23 @@ impl Lab {
         loop {
             drop(self.good.accept().await?);
         }
+    }
+}
+
+/// Listens, with room for one connection, and that one is taken: the system ignores all others.
+struct Hole {
+    at: SocketAddr,
+    _listens: Socket,
+    _fills: TcpStream,
+}
+
+impl Hole {
+    async fn dig(ip: IpAddr) -> io::Result<Self> {
+        let (at, listener) = bound(ip)?;
+        listener.listen(0)?;
+        let filler = TcpStream::connect(at).await?;
+        probe(at).await?;
+        Ok(Self { at, _listens: listener, _fills: filler })
     }
 }
 

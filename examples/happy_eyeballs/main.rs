@@ -1,10 +1,10 @@
-//! Happy eyeballs: three addresses are raced, the first connection wins, the others are cancelled.
+//! Happy eyeballs: a connector tries four addresses, the first connection wins, the others are closed.
 //!
 //! A thousand such races run, each two scopes deep in one task. Then everything that could have been
 //! left behind is counted: cancel requests on somebody who was not asked, sockets, tasks.
 //!
-//! `cargo run --example happy_eyeballs` needs no network and no set-up. It ends with 1 if any count
-//! is not what it must be.
+//! `cargo run --features net --example happy_eyeballs` needs no network and no set-up. It ends with 1 if
+//! any count is not what it must be.
 
 mod journal;
 mod lab;
@@ -15,22 +15,23 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::time::sleep;
+use umbel::net::Connector;
 use umbel::{CancelScope, Cancelled, task};
 
-use journal::{Attempt, Journal};
+use journal::Journal;
 use lab::{Address, Lab};
 use report::Leftovers;
 
 const RACES: usize = 1_000;
 /// How many races are on at the same time, all in one task.
 const AT_ONCE: usize = 10;
-/// Each address starts so long after the one before.
-const STAGGER: Duration = Duration::from_millis(10);
-/// In the middle of a race one address hangs, one has failed, one is still to start.
+/// From one start to the next, unless an attempt fails: the least that RFC 8305 permits. A connector's
+/// default is 250 ms.
+const DELAY: Duration = Duration::from_millis(10);
+/// In the middle of a race two addresses hang, one has failed, one is still to start.
 const MIDDLE: Duration = Duration::from_millis(15);
-/// No race takes so long. One that does is cancelled, and missed in the count.
+/// No race takes so long. One that does is given up, and missed in the count.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// One thread, so that what is left over can be counted at once: where there are more, tokio takes a
@@ -50,14 +51,15 @@ async fn run() -> io::Result<bool> {
     let before = Leftovers::count();
     let lab = Lab::open()
         .await
-        .map_err(|error| io::Error::other(format!("the three addresses cannot be had: {error}")))?;
-    report::intro(&lab.addresses);
+        .map_err(|error| io::Error::other(format!("the four addresses cannot be had: {error}")))?;
+    let addresses = lab.addresses;
+    report::intro(&addresses);
     let began = Instant::now();
     let seen = example(lab).await?;
     let took = began.elapsed();
     let after = Leftovers::count();
 
-    report::one_race(&seen);
+    report::one_race(&seen, &addresses);
     Ok(report::table(&seen, took, &before, &after))
 }
 
@@ -97,7 +99,7 @@ async fn example(lab: Lab) -> io::Result<Seen> {
 }
 
 /// The host task: all races run in here, and none of them in a task of its own.
-async fn host(addresses: [Address; 3], all: CancelScope) -> Result<Seen, Cancelled> {
+async fn host(addresses: [Address; 4], all: CancelScope) -> Result<Seen, Cancelled> {
     let before = task::current().cancel_count();
     let body = umbel::scope(async |s| (races(&addresses, &all).await, s));
     let (mut seen, scope) = body.name("host").await?;
@@ -107,14 +109,15 @@ async fn host(addresses: [Address; 3], all: CancelScope) -> Result<Seen, Cancell
 }
 
 /// One race by itself, to be looked at closely, and then the others.
-async fn races(addresses: &[Address; 3], all: &CancelScope) -> Seen {
+async fn races(addresses: &[Address; 4], all: &CancelScope) -> Seen {
     let journal = Journal::default();
-    let request = || request(addresses, &journal);
+    let connector = journal.kept_by(Connector::new().delay(DELAY).timeout(LIMIT));
+    let request = || request(&connector, addresses);
     let (won, picture) = tokio::join!(request(), async {
         sleep(MIDDLE).await;
         all.picture().to_string()
     });
-    let first = journal.lines().len();
+    let first = journal.notes().lines.len();
     let others = stream::iter(1..RACES).map(|_| request());
     let won: Vec<u64> = stream::iter([won])
         .chain(others.buffer_unordered(AT_ONCE))
@@ -132,26 +135,13 @@ async fn races(addresses: &[Address; 3], all: &CancelScope) -> Seen {
 }
 
 /// One race, in a scope of its own. Gives the cancel count of that scope, if somebody has won.
-async fn request(addresses: &[Address; 3], journal: &Journal) -> Option<u64> {
-    let began = Instant::now();
-    let attempts = addresses.each_ref().map(|to| attempt(to, began, journal));
-    let request = umbel::scope(async |s| (umbel::race(attempts).await, s));
-    match request.name("request").timeout(LIMIT).await {
+async fn request(connector: &Connector, addresses: &[Address; 4]) -> Option<u64> {
+    let addresses = addresses.map(|address| address.at);
+    let request = umbel::scope(async |s| (connector.connect_addrs(addresses).await, s));
+    match request.name("request").await {
         Ok((Ok(_connection), scope)) => return Some(scope.cancel_count()),
         Ok((Err(error), _)) => eprintln!("a race without a winner: {error}"),
         Err(cancelled) => eprintln!("a race without an end: {cancelled}"),
     }
     None
-}
-
-/// One candidate of a race: waits for its turn, and connects in a scope that has its name.
-async fn attempt(to: &Address, began: Instant, journal: &Journal) -> io::Result<TcpStream> {
-    if !to.wait.is_zero() {
-        sleep(to.wait).await;
-    }
-    let attempt = Attempt::start(to.name, began, journal);
-    let connect = umbel::scope(|_| TcpStream::connect(to.at));
-    let outcome = connect.name(format!("{} {}", to.name, to.at)).await?;
-    attempt.end(&outcome);
-    outcome
 }

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use umbel::Reason;
+use umbel::CancelScope;
 
-use crate::journal::What;
+use crate::journal::Happened;
 use crate::lab::Address;
 use crate::{AT_ONCE, RACES, Seen};
 
@@ -35,38 +35,39 @@ impl Leftovers {
 
 pub(crate) fn intro(addresses: &[Address]) {
     println!(
-        "{RACES} races of three addresses: the first to connect wins, the others are cancelled, \
+        "{RACES} races of four addresses: the first to connect wins, the others are closed, \
          nothing stays.\n"
     );
     for to in addresses {
-        println!("  {:<12}{:<18}{}", to.name, to.at.to_string(), to.nature);
+        println!("  {:<13}{:<18}{}", to.name, to.at.to_string(), to.nature);
     }
 }
 
-pub(crate) fn one_race(seen: &Seen) {
-    println!("\nOne race, in milliseconds, as the candidates wrote it down:\n");
-    for line in seen.journal.lines().iter().take(seen.first) {
-        let (at, who) = (line.at.as_secs_f64() * 1e3, line.who);
-        let why = line.reason.as_ref().and_then(Reason::message);
-        let what = match line.what {
-            What::Start => "start".to_owned(),
-            What::Win => "win".to_owned(),
-            What::Fail(kind) => format!("fail: {kind}"),
-            What::Cancelled => format!("cancelled: {}", why.unwrap_or("no reason")),
+pub(crate) fn one_race(seen: &Seen, addresses: &[Address]) {
+    println!("\nOne race, in milliseconds, as the connector tells it:\n");
+    for line in seen.journal.notes().lines.iter().take(seen.first) {
+        let address = addresses.iter().find(|address| address.at == line.to);
+        let who = address.map_or("nobody", |address| address.name);
+        let what = match line.happened {
+            Happened::Start => "start".to_owned(),
+            Happened::Win => "win".to_owned(),
+            Happened::Fail(kind) => format!("fail: {kind}"),
+            Happened::Lost => "given up: another candidate has won".to_owned(),
+            Happened::Other => "something else".to_owned(),
         };
-        println!("  {at:6.1}  {who:<12}{what}");
+        println!("  {:6.1}  {who:<13}{what}", line.at.as_secs_f64() * 1e3);
     }
-    println!("\nThe tree in the middle of it. One hangs, one is gone, one waits for its turn:\n");
+    println!("\nThe tree in the middle of it. Two hang, one is gone, one waits for its turn:\n");
     seen.picture.lines().for_each(|line| println!("  {line}"));
 }
 
 /// Prints what was counted, and says whether all of it is as it must be.
 pub(crate) fn table(seen: &Seen, took: Duration, before: &Leftovers, after: &Leftovers) -> bool {
-    let lines = seen.journal.lines();
-    let count = |what| lines.iter().filter(|line| line.what == what).count();
-    let refused = What::Fail(ErrorKind::ConnectionRefused);
-    let on_losers: u64 = lines.iter().map(|line| line.on_candidate).sum();
-    let during = lines.iter().map(|line| line.on_task).max().unwrap_or(0);
+    let notes = seen.journal.notes();
+    let count = |what| notes.lines.iter().filter(|line| line.happened == what).count();
+    let refused = Happened::Fail(ErrorKind::ConnectionRefused);
+    let on_losers: u64 = notes.scopes.iter().map(CancelScope::cancel_count).sum();
+    let during = notes.on_task;
     let [first, last] = seen.on_task;
     let took = took.as_secs_f64();
 
@@ -74,11 +75,11 @@ pub(crate) fn table(seen: &Seen, took: Duration, before: &Leftovers, after: &Lef
     println!("  {:<44}{:>11}{:>12}", "", "counted", "must be");
     let mut table = Table { wrong: 0 };
     table.row("races won", &seen.won, &RACES);
-    table.row("attempts started", &count(What::Start), &(3 * RACES));
+    table.row("attempts started", &count(Happened::Start), &(4 * RACES));
     table.row("attempts refused", &count(refused), &RACES);
-    table.row("attempts cancelled", &count(What::Cancelled), &RACES);
+    table.row("attempts given up", &count(Happened::Lost), &(2 * RACES));
     println!("  cancel requests counted");
-    table.row("  on the losers' own scopes", &on_losers, &RACES);
+    table.row("  on the losers' own scopes", &on_losers, &(2 * RACES));
     table.row("  on the request scopes around the races", &seen.on_requests, &0);
     table.row("  on the host scope around those", &seen.on_scope, &0);
     let on_task = format!("{first} / {during} / {last}");

@@ -13,7 +13,7 @@
 //! | a later answer replaces what was not tried of an earlier one; what is in flight goes on | section 6 |
 //! | an address is tried once; one that is mapped from IPv4 is that of IPv4 | ours |
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ pub(super) struct Order {
     /// How many attempts it has had.
     head: usize,
     last: Option<Family>,
-    tried: HashSet<SocketAddr>,
+    tried: BTreeSet<SocketAddr>,
 }
 
 impl Order {
@@ -76,7 +76,7 @@ impl Order {
             opens_at: None,
             head: 0,
             last: None,
-            tried: HashSet::new(),
+            tried: BTreeSet::new(),
         }
     }
 
@@ -92,7 +92,7 @@ impl Order {
             order.first = Some(preference.family.unwrap_or(Family::of(&first)));
             order.answers.of_mut(Family::of(&first)).untried.push_back(first);
         }
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for address in addresses {
             if seen.is_empty() {
                 seen.extend(order.all());
@@ -118,7 +118,7 @@ impl Order {
         addresses: impl IntoIterator<Item = SocketAddr>,
         now: Instant,
     ) {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut fresh: Vec<_> = addresses.into_iter().map(canonical).collect();
         fresh.retain(|address| !self.tried.contains(address) && seen.insert(*address));
         sort::sort(&mut fresh, self.source_of);
