@@ -8,6 +8,11 @@ pub mod guide {}
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}
 
+// As with that one.
+#[cfg(any(feature = "net", not(doctest)))]
+#[doc = include_str!("../docs/connecting.md")]
+pub mod connecting {}
+
 #[doc = include_str!("../docs/rules.md")]
 pub mod rules {}
 

@@ -4,6 +4,7 @@
 //! [limits]: docs::limits
 //! [behaviours]: docs::behaviours
 //! [rationale]: docs::rationale
+//! [connecting]: docs::connecting
 //! [testing]: docs::testing
 //! [verification]: docs::verification
 //!
@@ -19,13 +20,14 @@ mod context;
 
 mod scope;
 
-#[cfg(all(feature = "net", not(any(umbel_loom, loom, umbel_shuttle))))]
-pub mod net;
 mod race;
 #[cfg(all(feature = "cancellation-token", not(any(umbel_loom, loom, umbel_shuttle))))]
 mod token;
 
 mod root;
+
+#[cfg(all(feature = "net", not(any(umbel_loom, loom, umbel_shuttle))))]
+pub mod net;
 
 #[cfg(all(feature = "testing", not(umbel_shuttle)))]
 pub mod testing;

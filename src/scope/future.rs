@@ -24,6 +24,7 @@ use pin_project_lite::pin_project;
 use super::begin::Begin;
 use super::erased::{self, Fork};
 use super::finalize::{self, Finalizer};
+use super::handle::CancelScope;
 use super::options::{Limit, Options};
 use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
@@ -173,15 +174,15 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
         scope
     }
 
-    /// Asks the scope to stop, from outside and by its owner. Before the first poll it will then never
-    /// start (R6).
+    /// Cancels the scope, from outside and by its owner; softly first, if it has a grace (R17). Before
+    /// the first poll it will then never start (R6).
     pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
         let this = self.project();
         if !this.run.is_open {
             this.run.early(this.site);
         }
         if let Some(place) = &this.run.place {
-            place.node().cancel(|| reason);
+            CancelScope(place.node().clone()).request(|| reason);
         }
     }
 

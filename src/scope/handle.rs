@@ -69,7 +69,7 @@ impl CancelScope {
     }
 
     /// Cancels, or, if the scope has a grace and is not cancelled yet, asks to stop.
-    fn request(&self, reason: impl FnOnce() -> Reason) {
+    pub(super) fn request(&self, reason: impl FnOnce() -> Reason) {
         match self.0.grace() {
             None => {
                 self.0.cancel(reason);
