@@ -79,11 +79,13 @@ pub enum Defect {
     AbsorbedBelow,
     /// A child tells its scope that it has ended, and drops its body afterwards.
     EarlyEnd,
+    /// A race suspends without looking whether an attempt was woken meanwhile.
+    DeafRace,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::WeakMark,
         Self::LostRecheck,
         Self::ChargedToParent,
@@ -120,6 +122,7 @@ impl Defect {
         Self::ElapsedAnyway,
         Self::AbsorbedBelow,
         Self::EarlyEnd,
+        Self::DeafRace,
     ];
 }
 

@@ -4,6 +4,7 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Context;
+use std::time::Duration;
 
 use loom_tests::{Bell, Event, models, spawn};
 use umbel::Ready;
@@ -167,6 +168,38 @@ fn two_winners_of_a_race(model: Model) -> Explored {
     })
 }
 
+/// I5, I18: an attempt gets what it waits for, from a thread, while the race is about to suspend; no other
+/// attempt ever will. Another one tells of its progress meanwhile.
+fn a_race_hears_its_attempts(model: Model) -> Explored {
+    model.floor(20).check(&[2], || {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let event = Event::new();
+        let mut threads = Vec::new();
+        let race = umbel::Race::new([1, 2], |attempt, number| {
+            let (guard, awaited) = (Alive::new(&alive), event.clone());
+            if number == 2 {
+                let event = event.clone();
+                threads.push(spawn(move || {
+                    attempt.progress(Duration::ZERO);
+                    event.happen();
+                }));
+            }
+            async move {
+                let _guard = guard;
+                match number {
+                    2 => awaited.await,
+                    _ => pending().await,
+                }
+                Ok::<_, ()>(number)
+            }
+        });
+        let winner = block_on(race.delay(Duration::ZERO)).unwrap();
+        assert_eq!(alive.load(Ordering::SeqCst), 0, "a loser is left");
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        winner
+    })
+}
+
 /// I7, I8: a scope is cancelled just before a race in it is won, or just after. The race gives its winner,
 /// or is dropped with the body; it absorbs nothing, and nothing of it is left.
 fn a_race_against_cancel_bounded(model: Model) -> Explored {
@@ -254,6 +287,7 @@ models! { children:
     the_last_child_against_drop_and_cancel,
     forks_have_their_own_wakers_bounded,
     two_winners_of_a_race,
+    a_race_hears_its_attempts,
     a_race_against_cancel_bounded,
     leaving_a_start_against_cancel_bounded,
     a_childs_end_against_cancel,

@@ -48,6 +48,7 @@ pub(crate) const KILLERS: &[(Defect, &str)] = &[
     (Defect::ElapsedAnyway, "time::elapsed_against_a_request_bounded"),
     (Defect::AbsorbedBelow, "absorb::the_inheriting_never_returns"),
     (Defect::EarlyEnd, "bodies::a_body_goes_before_its_scope_returns"),
+    (Defect::DeafRace, "children::a_race_hears_its_attempts"),
 ];
 
 /// Names the defect to switch on in the process that is to fail by it.
