@@ -1,0 +1,23 @@
+//! There is no lab on this system.
+
+use std::ffi::OsStr;
+use std::process::Command;
+
+use crate::trouble::Trouble;
+
+/// What cannot be made here.
+#[derive(Debug)]
+pub enum Lab {}
+
+impl Lab {
+    /// Says so.
+    pub fn up() -> Result<Self, Trouble> {
+        Err(Trouble::Missing("the lab needs Linux"))
+    }
+
+    /// A program that is run in the client's namespace.
+    #[must_use]
+    pub fn inside(&self, _program: impl AsRef<OsStr>) -> Command {
+        match *self {}
+    }
+}

@@ -1,0 +1,92 @@
+//! What serves the lab: one thread, with a runtime, in the server's namespace.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use nix::sched::{CloneFlags, setns};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::oneshot;
+use tokio_tun::Tun;
+
+use super::ground::{Ground, NAMESPACES};
+use super::{bridge, dns};
+use crate::plan::{self, Link, PORT};
+
+/// The thread. Dropped, it ends.
+#[derive(Debug)]
+pub(super) struct Far {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Far {
+    /// Returns when everything listens.
+    pub(super) fn start(ground: &Ground) -> io::Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let (say, heard) = mpsc::sync_channel(1);
+        let (client, server) = (ground.client().to_owned(), ground.server().to_owned());
+        let thread = std::thread::Builder::new().name("far side".into()).spawn(move || {
+            if let Err(error) = serve(&client, &server, stopped, &say) {
+                // Nobody listens any more if this comes after the start.
+                let _ = say.try_send(Err(error));
+            }
+        })?;
+        let far = Self { stop: Some(stop), thread: Some(thread) };
+        heard.recv().map_err(io::Error::other)??;
+        Ok(far)
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
+            if !std::thread::panicking() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+fn serve(
+    client: &str,
+    server: &str,
+    stopped: oneshot::Receiver<()>,
+    say: &mpsc::SyncSender<io::Result<()>>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // A device belongs to the namespace in which its descriptor was opened.
+        enter(client)?;
+        let near = tun()?;
+        enter(server)?;
+        bridge::start(near, tun()?);
+        tokio::spawn(accept(TcpListener::bind(("::", PORT)).await?));
+        tokio::spawn(dns::answer(UdpSocket::bind(plan::dns()).await?));
+        let _ = say.send(Ok(()));
+        let _ = stopped.await;
+        Ok(())
+    })
+}
+
+/// Moves this thread, and no other.
+fn enter(namespace: &str) -> io::Result<()> {
+    let file = File::open(Path::new(NAMESPACES).join(namespace))?;
+    Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
+}
+
+fn tun() -> io::Result<Tun> {
+    let made = Tun::builder().name(Link::Slow.interface()).build().map_err(io::Error::other)?;
+    made.into_iter().next().ok_or_else(|| io::Error::other("no TUN was made"))
+}
+
+/// Says good-bye to everybody.
+async fn accept(listener: TcpListener) {
+    loop {
+        // What fails here was the client's connection.
+        drop(listener.accept().await);
+    }
+}

@@ -1,0 +1,23 @@
+//! What labs have left whose process was killed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::ground::{FILES, Ground, NAMESPACES};
+
+/// Removes it.
+pub(super) fn left_over() {
+    for process in owners() {
+        if !Path::new("/proc").join(process.to_string()).exists() {
+            Ground::of(process).clear();
+        }
+    }
+}
+
+/// The processes that have a lab, or had one.
+fn owners() -> BTreeSet<u32> {
+    let entries = [NAMESPACES, FILES].into_iter().filter_map(|folder| fs::read_dir(folder).ok());
+    let names = entries.flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| Ground::owner(name.to_str()?)).collect()
+}
