@@ -88,6 +88,10 @@ impl Host {
     }
 
     /// The next host of the same family and kind.
+    ///
+    /// # Panics
+    ///
+    /// If there is none: there are three of each.
     #[must_use]
     pub const fn next(self) -> Self {
         assert!(self.which + 1 < EACH, "there is no such host");
@@ -114,9 +118,9 @@ impl Host {
 
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         Kind::ALL.into_iter().flat_map(|kind| {
-            [Family::V6, Family::V4].into_iter().flat_map(move |family| {
-                (0..EACH).map(move |which| Self { family, kind, which })
-            })
+            [Family::V6, Family::V4]
+                .into_iter()
+                .flat_map(move |family| (0..EACH).map(move |which| Self { family, kind, which }))
         })
     }
 

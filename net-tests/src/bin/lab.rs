@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use net_tests::{Lab, in_a_lab};
+use net_tests::in_a_lab;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,7 +18,10 @@ fn run(command: &mut Command) -> ExitCode {
     match command.status() {
         Ok(status) => {
             // Without a code it was a signal, and that is a failure.
-            status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, Into::into)
+            status
+                .code()
+                .and_then(|code| u8::try_from(code).ok())
+                .map_or(ExitCode::FAILURE, Into::into)
         }
         Err(error) => {
             eprintln!("lab: {error}");

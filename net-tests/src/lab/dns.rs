@@ -18,6 +18,11 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const INTERNET: u16 = 1;
 
+/// A name that stands behind the header: the one in the question.
+const NAME_ABOVE: [u8; 2] = [0xc0, 12];
+/// For how many seconds an answer may be remembered.
+const FORGET: u32 = 0;
+
 const NO_ERROR: u8 = 0;
 const SERVER_FAILURE: u8 = 2;
 const NAME_ERROR: u8 = 3;
@@ -29,7 +34,7 @@ pub(super) async fn answer(socket: UdpSocket) {
     loop {
         // An error here is about an earlier answer that could not be delivered.
         let Ok((length, from)) = socket.recv_from(&mut packet).await else { continue };
-        if let Some((reply, after)) = Question::read(&packet[..length]).and_then(reply) {
+        if let Some((reply, after)) = Question::read(&packet[..length]).as_ref().and_then(reply) {
             let socket = Arc::clone(&socket);
             tokio::spawn(async move {
                 sleep(after).await;
@@ -43,7 +48,7 @@ pub(super) async fn answer(socket: UdpSocket) {
 struct Question<'a> {
     packet: &'a [u8],
     name: String,
-    record: u16,
+    kind: u16,
 }
 
 impl<'a> Question<'a> {
@@ -60,9 +65,9 @@ impl<'a> Question<'a> {
             labels.push(std::str::from_utf8(packet.get(at..at + length)?).ok()?);
             at += length;
         }
-        let record = u16::from_be_bytes(*packet.get(at..)?.first_chunk()?);
+        let kind = u16::from_be_bytes(*packet.get(at..)?.first_chunk()?);
         let packet = packet.get(..at + 4)?;
-        Some(Self { packet, name: labels.join(".").to_ascii_lowercase(), record })
+        Some(Self { packet, name: labels.join(".").to_ascii_lowercase(), kind })
     }
 
     fn zone(&self) -> Option<&'static Zone> {
@@ -70,7 +75,7 @@ impl<'a> Question<'a> {
     }
 
     fn family(&self) -> Option<Family> {
-        match self.record {
+        match self.kind {
             A => Some(Family::V4),
             AAAA => Some(Family::V6),
             _ => None,
@@ -83,24 +88,24 @@ impl<'a> Question<'a> {
         reply[2..HEADER].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, 0, 0, 0, 0, 0]);
         if let Some(address) = address {
             reply[7] = 1;
-            // The name is the one that stands behind the header.
-            reply.extend([0xc0, HEADER as u8]);
-            reply.extend([self.record, INTERNET].map(u16::to_be_bytes).concat());
-            // Nobody is to remember it.
-            reply.extend(0_u32.to_be_bytes());
-            let data = match address {
-                IpAddr::V4(address) => address.octets().to_vec(),
-                IpAddr::V6(address) => address.octets().to_vec(),
-            };
-            reply.extend([0, data.len() as u8]);
-            reply.extend(data);
+            reply.extend(self.record(address));
         }
         reply
+    }
+
+    /// The one record of an answer.
+    fn record(&self, address: IpAddr) -> Vec<u8> {
+        let (length, data) = match address {
+            IpAddr::V4(address) => (4_u16, address.octets().to_vec()),
+            IpAddr::V6(address) => (16_u16, address.octets().to_vec()),
+        };
+        let kind = [self.kind, INTERNET].map(u16::to_be_bytes).concat();
+        [&NAME_ABOVE[..], &kind, &FORGET.to_be_bytes(), &length.to_be_bytes(), &data].concat()
     }
 }
 
 /// What is sent back, and after how long.
-fn reply(question: Question<'_>) -> Option<(Vec<u8>, Duration)> {
+fn reply(question: &Question<'_>) -> Option<(Vec<u8>, Duration)> {
     let Some(zone) = question.zone() else {
         return Some((question.reply(NAME_ERROR, None), Duration::ZERO));
     };
@@ -132,7 +137,7 @@ mod tests {
     fn replied(name: &str, record: u16) -> Option<(Vec<u8>, Duration)> {
         // A further record, as of EDNS, is no part of the question.
         let packet = [question(name, record), vec![0; 11]].concat();
-        reply(Question::read(&packet).expect("a question"))
+        reply(&Question::read(&packet).expect("a question"))
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The steps in which a lab is set up, in the order in which they are taken.
 
-use std::fmt::Write;
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::ground::{Ground, ip, is_there, nft};
-use crate::plan::{self, CLIENT, DNS, EACH, Family, Host, Kind, Link};
+use crate::plan::{self, CLIENT, EACH, Family, Host, Kind, Link};
 use crate::trouble::Trouble;
 
 /// Nothing is set up where one of these is missing.
@@ -37,7 +37,7 @@ pub(super) fn resolver(ground: &Ground) -> Result<(), Trouble> {
     let files = ground.files();
     ground.step(|| {
         fs::create_dir_all(&files)?;
-        fs::write(files.join("resolv.conf"), format!("nameserver {server}\nsearch .\n"))?;
+        fs::write(files.join("resolv.conf"), format!("nameserver {server}\n"))?;
         // It can only stand in for a file that is there. Without one, this is the default.
         if Path::new("/etc/nsswitch.conf").exists() {
             fs::write(files.join("nsswitch.conf"), "hosts: files dns\n")?;
@@ -49,72 +49,71 @@ pub(super) fn resolver(ground: &Ground) -> Result<(), Trouble> {
 
 /// The pair of veth interfaces, and the addresses at both of its ends.
 pub(super) fn wire(ground: &Ground) -> Result<(), Trouble> {
-    let wire = Link::Wire.interface();
-    let mut client = String::from("link set lo up\n");
-    line(&mut client, format_args!(
-        "link add {wire} type veth peer name {wire} netns {}", ground.server(),
-    ));
-    batch(ground, ground.client(), &(client + &client_end(Link::Wire)))?;
-
-    let mut server = String::from("link set lo up\n") + &server_end(Link::Wire);
-    line(&mut server, format_args!("addr add {}/24 dev {wire}", Link::Wire.address(Family::V4, DNS)));
-    batch(ground, ground.server(), &server)
+    let (wire, server) = (Link::Wire.interface(), ground.server());
+    let pair = format!("link add {wire} type veth peer name {wire} netns {server}");
+    batch(ground, ground.client(), [LOOPBACK.into(), pair].into_iter().chain(client(Link::Wire)))?;
+    let dns = address(Link::Wire, Family::V4, plan::dns().ip());
+    batch(ground, server, hosts(Link::Wire).chain([LOOPBACK.into(), dns]))
 }
 
 /// The addresses of the TUN interfaces, which the bridge has made.
 pub(super) fn slow_link(ground: &Ground) -> Result<(), Trouble> {
-    batch(ground, ground.client(), &client_end(Link::Slow))?;
-    batch(ground, ground.server(), &server_end(Link::Slow))
+    batch(ground, ground.client(), client(Link::Slow))?;
+    batch(ground, ground.server(), hosts(Link::Slow))
 }
 
 /// Black holes, and hosts that refuse.
 pub(super) fn rules(ground: &Ground) -> Result<(), Trouble> {
-    let mut rules = String::from("table inet lab {\nchain input {\ntype filter hook input priority 0;\n");
-    for (kind, deed) in [(Kind::Hole, "drop"), (Kind::Refused, "reject with tcp reset")] {
-        for (family, header) in [(Family::V4, "ip"), (Family::V6, "ip6")] {
+    let deeds = [(Kind::Hole, "drop"), (Kind::Refused, "reject with tcp reset")];
+    let families = [(Family::V4, "ip"), (Family::V6, "ip6")];
+    let rules = deeds.into_iter().flat_map(|(kind, deed)| {
+        families.map(|(family, header)| {
             let [first, last] = [kind.first(), kind.first() + EACH - 1]
                 .map(|last| Link::Wire.address(family, last));
-            line(&mut rules, format_args!("{header} daddr {first}-{last} tcp flags syn {deed}"));
-        }
-    }
-    rules.push_str("}\n}\n");
-    let mut nft = nft_in(ground.server());
-    Ok(ground.run(&mut nft, &rules)?)
+            format!("{header} daddr {first}-{last} tcp flags syn {deed}\n")
+        })
+    });
+    let chain = format!("type filter hook input priority 0;\n{}", rules.collect::<String>());
+    let table = format!("table inet lab {{\nchain input {{\n{chain}}}\n}}\n");
+    let mut nft = ip();
+    nft.args(["netns", "exec", ground.server(), "nft", "-f", "-"]);
+    Ok(ground.run(&mut nft, &table)?)
 }
 
-fn nft_in(namespace: &str) -> std::process::Command {
-    let mut command = ip();
-    command.args(["netns", "exec", namespace, "nft", "-f", "-"]);
-    command
+const LOOPBACK: &str = "link set lo up";
+
+/// The client's end of a link.
+fn client(link: Link) -> impl Iterator<Item = String> {
+    let families = [Family::V4, Family::V6].into_iter();
+    let own = families.map(move |family| address(link, family, link.address(family, CLIENT)));
+    [up(link)].into_iter().chain(own)
 }
 
-fn client_end(link: Link) -> String {
-    let addresses = [Family::V4, Family::V6].map(|family| (family, link.address(family, CLIENT)));
-    end(link, addresses.into_iter())
+/// The server's end, with all of its hosts.
+fn hosts(link: Link) -> impl Iterator<Item = String> {
+    let hosts = Host::all().filter(move |host| host.kind().link() == link);
+    let all = hosts.map(move |host| address(link, host.family(), host.address()));
+    [up(link)].into_iter().chain(all)
 }
 
-fn server_end(link: Link) -> String {
-    let hosts = Host::all().filter(|host| host.kind().link() == link);
-    end(link, hosts.map(|host| (host.family(), host.address())))
+fn up(link: Link) -> String {
+    format!("link set {} up", link.interface())
 }
 
-fn end(link: Link, addresses: impl Iterator<Item = (Family, std::net::IpAddr)>) -> String {
+fn address(link: Link, family: Family, address: IpAddr) -> String {
     let interface = link.interface();
-    let mut batch = format!("link set {interface} up\n");
-    for (family, address) in addresses {
-        // Without `nodad` an IPv6 address cannot be used for its first second.
-        let rest = if family == Family::V4 { "/24" } else { "/64 nodad" };
-        let (prefix, nodad) = rest.split_once(' ').unwrap_or((rest, ""));
-        line(&mut batch, format_args!("addr add {address}{prefix} dev {interface} {nodad}"));
+    match family {
+        Family::V4 => format!("address add {address}/24 dev {interface}"),
+        // Otherwise it could not be used for its first second, in which others are asked about it.
+        Family::V6 => format!("address add {address}/64 dev {interface} nodad"),
     }
-    batch
 }
 
-fn line(batch: &mut String, line: std::fmt::Arguments<'_>) {
-    // A string takes everything that is written to it.
-    let _ = writeln!(batch, "{line}");
-}
-
-fn batch(ground: &Ground, namespace: &str, lines: &str) -> Result<(), Trouble> {
-    Ok(ground.run(ip().args(["-n", namespace, "-batch", "-"]), lines)?)
+fn batch(
+    ground: &Ground,
+    namespace: &str,
+    lines: impl Iterator<Item = String>,
+) -> Result<(), Trouble> {
+    let lines: String = lines.map(|line| line + "\n").collect();
+    Ok(ground.run(ip().args(["-n", namespace, "-batch", "-"]), &lines)?)
 }
