@@ -12,7 +12,7 @@ mod wanted;
 
 use std::process::ExitCode;
 
-use net_tests::{client, in_a_lab};
+use net_tests::{client, set_up};
 
 use self::wanted::Wanted;
 
@@ -31,9 +31,11 @@ fn main() -> ExitCode {
     if !wanted.has_a_scenario() {
         return ExitCode::SUCCESS;
     }
-    in_a_lab(wanted.requires_a_lab(), |lab| {
-        lists::table(lab, &wanted);
-        names::table(lab, &wanted);
-        ExitCode::SUCCESS
-    })
+    let lab = match set_up(wanted.requires_a_lab()) {
+        Ok(lab) => lab,
+        Err(code) => return code,
+    };
+    lists::table(&lab, &wanted);
+    names::table(&lab, &wanted);
+    ExitCode::SUCCESS
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use net_tests::in_a_lab;
+use net_tests::set_up;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -11,7 +11,10 @@ fn main() -> ExitCode {
     if arguments.is_empty() {
         arguments.push(std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into()));
     }
-    in_a_lab(required, |lab| run(lab.inside(&arguments[0]).args(&arguments[1..])))
+    match set_up(required) {
+        Ok(lab) => run(lab.inside(&arguments[0]).args(&arguments[1..])),
+        Err(code) => code,
+    }
 }
 
 fn run(command: &mut Command) -> ExitCode {

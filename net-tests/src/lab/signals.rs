@@ -1,7 +1,9 @@
 //! Clears the ground when the process is told to end.
 
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -10,28 +12,42 @@ use super::ground::Ground;
 /// What a shell adds to the number of the signal that ended a program.
 const BY_SIGNAL: i32 = 128;
 
+/// The ground of this process's latest lab. The signals are caught once for all of them.
+static GROUND: Mutex<Option<Arc<Ground>>> = Mutex::new(None);
+
 /// From now on SIGINT, SIGTERM and SIGHUP end the process by way of [`Ground::clear`].
 pub(super) fn clear_when_told_to_end(ground: &Arc<Ground>) -> io::Result<()> {
-    let ground = Arc::clone(ground);
+    let mut latest = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+    if latest.is_none() {
+        watch()?;
+    }
+    *latest = Some(Arc::clone(ground));
+    Ok(())
+}
+
+fn watch() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [interrupt, terminate, hangup] = {
-        let _inside = runtime.enter();
-        [signal(kinds[0])?, signal(kinds[1])?, signal(kinds[2])?]
-    };
+    let inside = runtime.enter();
+    let mut signals = Vec::new();
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        signals.push((signal(kind)?, kind));
+    }
+    drop(inside);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
-        let kind = runtime.block_on(first([interrupt, terminate, hangup], kinds));
-        ground.clear();
+        let kind = runtime.block_on(first(signals));
+        let latest = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().for_each(|ground| ground.clear());
         std::process::exit(BY_SIGNAL + kind.as_raw_value());
     })?;
     Ok(())
 }
 
 /// The kind of the first signal that comes.
-async fn first(mut signals: [Signal; 3], kinds: [SignalKind; 3]) -> SignalKind {
-    std::future::poll_fn(|context| {
-        let come = signals.iter_mut().position(|signal| signal.poll_recv(context).is_ready());
-        come.map_or(std::task::Poll::Pending, |place| std::task::Poll::Ready(kinds[place]))
-    })
-    .await
+async fn first(mut signals: Vec<(Signal, SignalKind)>) -> SignalKind {
+    let next = poll_fn(|context| {
+        let mut come = |signal: &mut Signal| signal.poll_recv(context).is_ready();
+        let kind = signals.iter_mut().find_map(|(signal, kind)| come(signal).then_some(*kind));
+        kind.map_or(Poll::Pending, Poll::Ready)
+    });
+    next.await
 }

@@ -1,22 +1,29 @@
 //! Every scenario once, in the lab: `cargo test -p net-tests --test lab`, or with `-- --require` where the
 //! lab must be there.
 
+#[cfg(target_os = "linux")]
+mod ends;
 mod scenarios;
 
 use std::process::ExitCode;
 
-use net_tests::{Lab, client, in_a_lab};
+use net_tests::{client, set_up};
 
 fn main() -> ExitCode {
     if let Some(code) = client::dispatch() {
         return code;
     }
     let required = std::env::args().any(|argument| argument == "--require");
-    in_a_lab(required, all)
+    match set_up(required).map(|lab| scenarios::wrong(&lab)) {
+        #[cfg(target_os = "linux")]
+        Ok(wrong) => verdict(wrong + ends::wrong()),
+        #[cfg(not(target_os = "linux"))]
+        Ok(wrong) => verdict(wrong),
+        Err(code) => code,
+    }
 }
 
-fn all(lab: &Lab) -> ExitCode {
-    let wrong = scenarios::run(lab);
+fn verdict(wrong: usize) -> ExitCode {
     println!("\n{wrong} wrong");
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

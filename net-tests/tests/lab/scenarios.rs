@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 const TRIES: usize = 3;
 
 /// Returns how many were wrong.
-pub(crate) fn run(lab: &Lab) -> usize {
+pub(crate) fn wrong(lab: &Lab) -> usize {
     let rows = LISTS.iter().chain(&NAMES);
     rows.filter(|scenario| !is_right(lab, scenario)).count()
 }
