@@ -46,6 +46,10 @@
 //! killed is removed when the next one is set up. Outside of its namespaces a lab makes their entries in
 //! `/var/run/netns`, one folder in `/etc/netns`, and nothing else. The process's id is in all of these names, so
 //! labs do not meet.
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "it describes a network that cannot be set up here")
+)]
 
 #[cfg(target_os = "linux")]
 mod lab;
