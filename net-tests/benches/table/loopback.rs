@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
+use umbel::net::Connector;
+
+use super::sample::quartiles;
 
 /// How often each side connects.
 const ROUNDS: usize = 4_000;
@@ -25,15 +28,16 @@ pub(crate) fn compare() {
 
 /// Seconds for each connection, of either side.
 async fn times(address: SocketAddr) -> (Vec<f64>, Vec<f64>) {
+    let connector = Connector::new();
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..WARM + ROUNDS {
         // Neither profits from its place.
         let (one, other) = if round % 2 == 0 {
-            let one = timed(umbel(address)).await;
+            let one = timed(connector.connect_addrs([address])).await;
             (one, timed(TcpStream::connect(address)).await)
         } else {
             let other = timed(TcpStream::connect(address)).await;
-            (timed(umbel(address)).await, other)
+            (timed(connector.connect_addrs([address])).await, other)
         };
         if round >= WARM {
             ours.push(one.as_secs_f64());
@@ -41,10 +45,6 @@ async fn times(address: SocketAddr) -> (Vec<f64>, Vec<f64>) {
         }
     }
     (ours, theirs)
-}
-
-async fn umbel(address: SocketAddr) -> io::Result<TcpStream> {
-    TcpStream::connect(address).await
 }
 
 async fn timed(connecting: impl Future<Output = io::Result<TcpStream>>) -> Duration {
@@ -65,9 +65,4 @@ fn server() -> io::Result<SocketAddr> {
         }
     });
     Ok(address)
-}
-
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    [1, 2, 3].map(|quarters| values[(values.len() - 1) * quarters / 4])
 }

@@ -62,3 +62,9 @@ impl Sample {
 fn millis(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e3)
 }
+
+/// The lower quartile, the median and the upper quartile.
+pub(crate) fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarters| values[(values.len() - 1) * quarters / 4])
+}

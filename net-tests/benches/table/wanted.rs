@@ -1,7 +1,5 @@
 //! What was asked for on the command line.
 
-use net_tests::scenario::{LISTS, NAMES};
-
 /// The rows, all of them if none is named; and the options.
 pub(crate) struct Wanted {
     rows: Vec<String>,
@@ -25,10 +23,6 @@ impl Wanted {
 
     pub(crate) fn has(&self, id: &str) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|row| row.eq_ignore_ascii_case(id))
-    }
-
-    pub(crate) fn has_a_scenario(&self) -> bool {
-        LISTS.iter().chain(&NAMES).any(|scenario| self.has(scenario.id))
     }
 
     fn option(&self, name: &str) -> bool {

@@ -4,6 +4,7 @@ mod hyper_util;
 mod order;
 mod own;
 mod peers;
+mod umbel;
 
 use std::io;
 use std::process::{Command, ExitCode};
@@ -18,6 +19,8 @@ use crate::scenario::Target;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Client {
+    /// `umbel::net::Connector`.
+    Umbel,
     /// `tokio::net::TcpStream::connect`.
     Tokio,
     /// The connector of hyper-util.
@@ -32,13 +35,14 @@ pub enum Client {
 
 impl Client {
     /// All of them, in the order of the table's columns.
-    pub const ALL: [Self; 5] =
-        [Self::Tokio, Self::HyperUtil, Self::Curl, Self::Node, Self::Asyncio];
+    pub const ALL: [Self; 6] =
+        [Self::Umbel, Self::Tokio, Self::HyperUtil, Self::Curl, Self::Node, Self::Asyncio];
 
     /// What it is called.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Umbel => "umbel",
             Self::Tokio => "tokio",
             Self::HyperUtil => "hyper-util",
             Self::Curl => "curl",
@@ -50,7 +54,7 @@ impl Client {
     /// Whether it is a library that this program is linked with, and no program of its own.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::Tokio | Self::HyperUtil)
+        matches!(self, Self::Umbel | Self::Tokio | Self::HyperUtil)
     }
 
     /// Whether it can be run here.
@@ -75,7 +79,7 @@ impl Client {
             Self::Curl => Ok(peers::curl(lab, order)),
             Self::Node => Ok(peers::node(lab, order)),
             Self::Asyncio => Ok(peers::asyncio(lab, order)),
-            Self::Tokio | Self::HyperUtil => own::command(lab, self.name(), order),
+            Self::Umbel | Self::Tokio | Self::HyperUtil => own::command(lab, self.name(), order),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
-use super::hyper_util;
 use super::order::Order;
+use super::{hyper_util, umbel};
 use crate::Lab;
 use crate::plan::PORT;
 use crate::report::{Outcome, Report};
@@ -38,6 +38,7 @@ pub(super) fn dispatch() -> Option<ExitCode> {
 
 fn run(name: &str, order: &Order) -> io::Result<Report> {
     match name {
+        "umbel" => measured(order, umbel::connect(order)),
         "tokio" => measured(order, tokio(order)),
         "hyper-util" => measured(order, hyper_util::connect(order)),
         _ => Err(io::ErrorKind::InvalidInput.into()),

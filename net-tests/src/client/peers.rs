@@ -16,7 +16,7 @@ pub(super) fn version(client: Client) -> Option<Command> {
         Client::Curl => "curl",
         Client::Node => "node",
         Client::Asyncio => "python3",
-        Client::Tokio | Client::HyperUtil => return None,
+        Client::Umbel | Client::Tokio | Client::HyperUtil => return None,
     };
     let mut command = Command::new(program);
     command.arg("--version");

@@ -1,17 +1,14 @@
 //! What serves the lab: one thread, with a runtime, in the server's namespace.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use nix::sched::{CloneFlags, setns};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio_tun::Tun;
 
-use super::ground::{Ground, NAMESPACES};
+use super::ground::{self, Ground};
 use super::{bridge, dns};
 use crate::plan::{self, Link, PORT};
 
@@ -60,9 +57,9 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // A device belongs to the namespace in which its descriptor was opened.
-        enter(client)?;
+        ground::enter(client)?;
         let near = tun()?;
-        enter(server)?;
+        ground::enter(server)?;
         bridge::start(near, tun()?);
         tokio::spawn(accept(TcpListener::bind(("::", PORT)).await?));
         tokio::spawn(dns::answer(UdpSocket::bind(plan::dns()).await?));
@@ -70,12 +67,6 @@ fn serve(
         let _ = stopped.await;
         Ok(())
     })
-}
-
-/// Moves this thread, and no other.
-fn enter(namespace: &str) -> io::Result<()> {
-    let file = File::open(Path::new(NAMESPACES).join(namespace))?;
-    Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
 }
 
 fn tun() -> io::Result<Tun> {

@@ -3,12 +3,13 @@
 //! Names carry the id of this process, so that two labs do not meet and the next one can tell what a dead
 //! one has left.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -92,6 +93,12 @@ impl Ground {
     pub(super) fn files(&self) -> PathBuf {
         Path::new(FILES).join(&self.client)
     }
+}
+
+/// Moves this thread into a namespace, and no other thread.
+pub(super) fn enter(namespace: &str) -> io::Result<()> {
+    let file = File::open(Path::new(NAMESPACES).join(namespace))?;
+    Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
 }
 
 /// `ip`, which may be where only an administrator's shell would look.

@@ -9,6 +9,8 @@ mod signals;
 mod sweep;
 
 use std::ffi::OsStr;
+use std::io;
+use std::panic::resume_unwind;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -47,6 +49,14 @@ impl Lab {
         let mut command = ground::ip();
         command.args(["netns", "exec", self.ground.client()]).arg(program);
         command
+    }
+
+    /// Does something on a thread in the client's namespace, where names are resolved as they are outside.
+    pub fn on_a_thread<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        std::thread::scope(|threads| {
+            let thread = threads.spawn(|| ground::enter(self.ground.client()).map(|()| work()));
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 #[cfg(target_os = "linux")]
 mod ends;
+mod races;
 mod scenarios;
 
 use std::process::ExitCode;
@@ -10,11 +11,11 @@ use std::process::ExitCode;
 use net_tests::{client, set_up};
 
 fn main() -> ExitCode {
-    if let Some(code) = client::dispatch() {
+    if let Some(code) = client::dispatch().or_else(races::dispatch) {
         return code;
     }
     let required = std::env::args().any(|argument| argument == "--require");
-    match set_up(required).map(|lab| scenarios::wrong(&lab)) {
+    match set_up(required).map(|lab| scenarios::wrong(&lab) + races::wrong(&lab)) {
         #[cfg(target_os = "linux")]
         Ok(wrong) => verdict(wrong + ends::wrong()),
         #[cfg(not(target_os = "linux"))]

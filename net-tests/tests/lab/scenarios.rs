@@ -22,7 +22,7 @@ fn is_right(lab: &Lab, scenario: &Scenario) -> bool {
     print!("{:<4} {:<52} {:<26}", scenario.id, scenario.describe(), scenario.expectation());
     let mut verdict = Verdict::Late;
     for _ in 0..TRIES {
-        match Client::Asyncio.measure(lab, scenario.target, LIMIT) {
+        match Client::Umbel.measure(lab, scenario.target, LIMIT) {
             Ok(report) => verdict = judged(scenario, &report),
             Err(error) => {
                 print!(" {error}");
