@@ -14,9 +14,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const LIMIT_OF_PROGRAMS: Duration = Duration::from_secs(5);
 
 /// The width of a client's column.
-pub(crate) const COLUMN: usize = 14;
+pub(crate) const COLUMN: usize = 12;
 /// The width of the scenario's.
-pub(crate) const FIRST: usize = 52;
+pub(crate) const FIRST: usize = 64;
 
 pub(crate) fn table(lab: &Lab, wanted: &Wanted) {
     let rows: Vec<_> = LISTS.iter().filter(|scenario| wanted.has(scenario.id)).collect();

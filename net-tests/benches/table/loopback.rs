@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use umbel::net::Connector;
 
-use super::sample::quartiles;
+use super::sample::{quartiles, verdict};
 
 /// How often each side connects.
 const ROUNDS: usize = 4_000;
 /// Rounds that do not count.
 const WARM: usize = 200;
+
+/// What the median of the ratios may be.
+const BAR: f64 = 1.05;
 
 pub(crate) fn compare() {
     let address = server().expect("a port can be had on the loopback interface");
@@ -23,7 +26,10 @@ pub(crate) fn compare() {
     let [ours, theirs] = [ours, theirs].map(|times| quartiles(times)[1] * 1e6);
     println!("P9   one address on loopback, {ROUNDS} times each, in turn");
     println!("     tokio {theirs:.1} us, umbel {ours:.1} us");
-    println!("     ratio {median:.3} (quartiles {low:.3} .. {high:.3}), bar 1.05");
+    println!(
+        "     ratio {median:.3} (quartiles {low:.3} .. {high:.3}), bar {BAR}: {}",
+        verdict(median <= BAR)
+    );
 }
 
 /// Seconds for each connection, of either side.

@@ -6,11 +6,13 @@ use net_tests::Lab;
 use net_tests::plan::{Host, Kind};
 use umbel::net::Connector;
 
-use super::sample::quartiles;
+use super::sample::{quartiles, verdict};
 
 const DELAYS: [u64; 5] = [10, 50, 100, 250, 500];
 /// How often for each delay.
 const RUNS: usize = 21;
+/// How many milliseconds later it may be.
+const BAR: f64 = 5.0;
 
 pub(crate) fn table(lab: &Lab) {
     println!("\nP9   a black hole, then a good host: connected so long after the configured delay");
@@ -25,7 +27,10 @@ pub(crate) fn table(lab: &Lab) {
 fn row(delay: Duration, times: Vec<f64>) {
     let worst = times.iter().copied().fold(0.0, f64::max);
     let [_, median, _] = quartiles(times);
-    println!("     {delay:>7.0?}   + {median:.2} ms, at worst {worst:.2} ms, bar 5 ms");
+    let verdict = verdict(median <= BAR);
+    println!(
+        "     {delay:>7.0?}   {median:+.2} ms, at worst {worst:+.2} ms, bar {BAR:+} ms: {verdict}"
+    );
 }
 
 /// By how many milliseconds, each time.

@@ -59,6 +59,11 @@ impl Sample {
     }
 }
 
+/// What is said beside a bar.
+pub(crate) fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
+}
+
 fn millis(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e3)
 }

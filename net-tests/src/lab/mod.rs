@@ -27,7 +27,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Sets everything up. What fails halfway leaves nothing behind.
+    /// Sets everything up. What fails halfway leaves nothing behind. A process can have one lab at a time.
     pub fn up() -> Result<Self, Trouble> {
         layout::require()?;
         sweep::left_over();

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use super::ground::{FILES, Ground, NAMESPACES};
 
-/// Removes it.
+/// Removes it. What has our own id was left by another process that had it.
 pub(super) fn left_over() {
     for process in owners() {
-        if !Path::new("/proc").join(process.to_string()).exists() {
+        let is_dead = !Path::new("/proc").join(process.to_string()).exists();
+        if is_dead || process == std::process::id() {
             Ground::of(process).clear();
         }
     }

@@ -19,7 +19,7 @@ pub(crate) fn wrong(lab: &Lab) -> usize {
 }
 
 fn is_right(lab: &Lab, scenario: &Scenario) -> bool {
-    print!("{:<4} {:<52} {:<26}", scenario.id, scenario.describe(), scenario.expectation());
+    print!("{:<4} {:<58} {:<24}", scenario.id, scenario.describe(), scenario.expectation());
     let mut verdict = Verdict::Late;
     for _ in 0..TRIES {
         match Client::Umbel.measure(lab, scenario.target, LIMIT) {
