@@ -27,7 +27,7 @@ pub(crate) fn table(lab: &Lab, wanted: &Wanted) {
     for scenario in rows {
         print!("{:<5}{:<rest$}", scenario.id, scenario.describe(), rest = FIRST - 5);
         for client in Client::ALL {
-            let limit = if client.is_ours() { LIMIT } else { LIMIT_OF_PROGRAMS };
+            let limit = if client.is_library() { LIMIT } else { LIMIT_OF_PROGRAMS };
             cell(client, || Sample::take(client, lab, scenario.target, limit).decided());
         }
         println!();

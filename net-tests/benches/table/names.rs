@@ -38,7 +38,7 @@ fn row(lab: &Lab, scenario: &Scenario) -> Vec<(Client, String)> {
     for client in Client::ALL {
         cell(client, || {
             let sample = Sample::take(client, lab, scenario.target, LIMIT);
-            gone.push((client, if client.is_ours() { sample.over() } else { "-".into() }));
+            gone.push((client, if client.is_library() { sample.over() } else { "-".into() }));
             sample.decided()
         });
     }

@@ -51,9 +51,9 @@ impl Client {
         }
     }
 
-    /// Whether it is a library that this program is linked with, and no program of its own.
+    /// Whether it is a library, which is run as a part of this program.
     #[must_use]
-    pub fn is_ours(self) -> bool {
+    pub fn is_library(self) -> bool {
         matches!(self, Self::Umbel | Self::Tokio | Self::HyperUtil)
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::net::TcpStream;
 
 use super::order::Order;
-use super::{hyper_util, umbel};
+use super::{Client, hyper_util, umbel};
 use crate::Lab;
 use crate::plan::PORT;
 use crate::report::{Outcome, Report};
@@ -28,8 +28,8 @@ pub(super) fn dispatch() -> Option<ExitCode> {
     if first != CLIENT {
         return None;
     }
-    let report = Order::read(order).ok_or(io::ErrorKind::InvalidInput.into());
-    match report.and_then(|order| run(name, &order)) {
+    let order = Order::read(order).ok_or(io::ErrorKind::InvalidInput.into());
+    match order.and_then(|order| run(name, &order)) {
         Ok(report) => println!("{}", report.line()),
         Err(error) => eprintln!("{name}: {error}"),
     }
@@ -37,11 +37,13 @@ pub(super) fn dispatch() -> Option<ExitCode> {
 }
 
 fn run(name: &str, order: &Order) -> io::Result<Report> {
-    match name {
-        "umbel" => measured(order, umbel::connect(order)),
-        "tokio" => measured(order, tokio(order)),
-        "hyper-util" => measured(order, hyper_util::connect(order)),
-        _ => Err(io::ErrorKind::InvalidInput.into()),
+    match Client::ALL.into_iter().find(|client| client.name() == name) {
+        Some(Client::Umbel) => measured(order, umbel::connect(order)),
+        Some(Client::Tokio) => measured(order, tokio(order)),
+        Some(Client::HyperUtil) => measured(order, hyper_util::connect(order)),
+        Some(Client::Curl | Client::Node | Client::Asyncio) | None => {
+            Err(io::Error::other("no library of that name"))
+        }
     }
 }
 

@@ -13,29 +13,29 @@ use crate::plan::{HELD, Host, Kind};
 const ROOM: usize = 2048;
 
 /// Starts both directions.
-pub(super) fn start(near: Tun, far: Tun) {
-    let (near, far) = (Arc::new(near), Arc::new(far));
-    tokio::spawn(to_the_client(Arc::clone(&far), Arc::clone(&near)));
-    tokio::spawn(to_the_server(near, far));
+pub(super) fn start(client: Tun, server: Tun) {
+    let (client, server) = (Arc::new(client), Arc::new(server));
+    tokio::spawn(to_the_client(Arc::clone(&server), Arc::clone(&client)));
+    tokio::spawn(to_the_server(client, server));
 }
 
-async fn to_the_client(far: Arc<Tun>, near: Arc<Tun>) {
+async fn to_the_client(server: Arc<Tun>, client: Arc<Tun>) {
     let mut packet = [0; ROOM];
-    while let Ok(length) = far.recv(&mut packet).await {
+    while let Ok(length) = server.recv(&mut packet).await {
         // A packet that cannot be delivered is lost, as on any link.
-        let _ = near.send(&packet[..length]).await;
+        let _ = client.send(&packet[..length]).await;
     }
 }
 
-async fn to_the_server(near: Arc<Tun>, far: Arc<Tun>) {
+async fn to_the_server(client: Arc<Tun>, server: Arc<Tun>) {
     let mut packet = [0; ROOM];
-    while let Ok(length) = near.recv(&mut packet).await {
+    while let Ok(length) = client.recv(&mut packet).await {
         let packet = packet[..length].to_vec();
         if let Some(time) = destination(&packet).and_then(held) {
-            let far = Arc::clone(&far);
+            let server = Arc::clone(&server);
             tokio::spawn(async move {
                 sleep(time).await;
-                let _ = far.send(&packet).await;
+                let _ = server.send(&packet).await;
             });
         }
     }

@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::ground::{Ground, ip, is_there, nft};
+use super::namespaces::Namespaces;
+use super::tools::{ip, is_there, nft};
 use crate::plan::{self, CLIENT, EACH, Family, Host, Kind, Link};
 use crate::trouble::Trouble;
 
@@ -21,9 +22,9 @@ pub(super) fn require() -> Result<(), Trouble> {
     }
 }
 
-pub(super) fn namespaces(ground: &Ground) -> Result<(), Trouble> {
-    for name in [ground.client(), ground.server()] {
-        ground
+pub(super) fn add(namespaces: &Namespaces) -> Result<(), Trouble> {
+    for name in [namespaces.client(), namespaces.server()] {
+        namespaces
             .run(ip().args(["netns", "add", name]), "")
             .map_err(|_| Trouble::Missing("no permission to make network namespaces"))?;
     }
@@ -33,10 +34,10 @@ pub(super) fn namespaces(ground: &Ground) -> Result<(), Trouble> {
 }
 
 /// Has the system's resolver ask the lab's server, and nobody else, in the client's namespace.
-pub(super) fn resolver(ground: &Ground) -> Result<(), Trouble> {
+pub(super) fn resolver(namespaces: &Namespaces) -> Result<(), Trouble> {
     let server = plan::dns().ip();
-    let files = ground.files();
-    ground.step(|| {
+    let files = namespaces.files();
+    namespaces.step(|| {
         fs::create_dir_all(&files)?;
         fs::write(files.join("resolv.conf"), format!("nameserver {server}\n"))?;
         // It can only stand in for a file that is there. Without one, this is the default.
@@ -49,22 +50,26 @@ pub(super) fn resolver(ground: &Ground) -> Result<(), Trouble> {
 }
 
 /// The pair of veth interfaces, and the addresses at both of its ends.
-pub(super) fn wire(ground: &Ground) -> Result<(), Trouble> {
-    let (wire, server) = (Link::Wire.interface(), ground.server());
+pub(super) fn wire(namespaces: &Namespaces) -> Result<(), Trouble> {
+    let (wire, server) = (Link::Wire.interface(), namespaces.server());
     let pair = format!("link add {wire} type veth peer name {wire} netns {server}");
-    batch(ground, ground.client(), [LOOPBACK.into(), pair].into_iter().chain(client(Link::Wire)))?;
+    batch(
+        namespaces,
+        namespaces.client(),
+        [LOOPBACK.into(), pair].into_iter().chain(client(Link::Wire)),
+    )?;
     let dns = address(Link::Wire, Family::V4, plan::dns().ip());
-    batch(ground, server, hosts(Link::Wire).chain([LOOPBACK.into(), dns]))
+    batch(namespaces, server, hosts(Link::Wire).chain([LOOPBACK.into(), dns]))
 }
 
 /// The addresses of the TUN interfaces, which the bridge has made.
-pub(super) fn slow_link(ground: &Ground) -> Result<(), Trouble> {
-    batch(ground, ground.client(), client(Link::Slow))?;
-    batch(ground, ground.server(), hosts(Link::Slow))
+pub(super) fn slow_link(namespaces: &Namespaces) -> Result<(), Trouble> {
+    batch(namespaces, namespaces.client(), client(Link::Slow))?;
+    batch(namespaces, namespaces.server(), hosts(Link::Slow))
 }
 
 /// Black holes, and hosts that refuse.
-pub(super) fn rules(ground: &Ground) -> Result<(), Trouble> {
+pub(super) fn rules(namespaces: &Namespaces) -> Result<(), Trouble> {
     let deeds = [(Kind::Hole, "drop"), (Kind::Refused, "reject with tcp reset")];
     let families = [(Family::V4, "ip"), (Family::V6, "ip6")];
     let rules = deeds.into_iter().flat_map(|(kind, deed)| {
@@ -77,8 +82,8 @@ pub(super) fn rules(ground: &Ground) -> Result<(), Trouble> {
     let chain = format!("type filter hook input priority 0;\n{}", rules.collect::<String>());
     let table = format!("table inet lab {{\nchain input {{\n{chain}}}\n}}\n");
     let mut nft = ip();
-    nft.args(["netns", "exec", ground.server(), "nft", "-f", "-"]);
-    Ok(ground.run(&mut nft, &table)?)
+    nft.args(["netns", "exec", namespaces.server(), "nft", "-f", "-"]);
+    Ok(namespaces.run(&mut nft, &table)?)
 }
 
 const LOOPBACK: &str = "link set lo up";
@@ -111,10 +116,10 @@ fn address(link: Link, family: Family, address: IpAddr) -> String {
 }
 
 fn batch(
-    ground: &Ground,
+    namespaces: &Namespaces,
     namespace: &str,
     lines: impl Iterator<Item = String>,
 ) -> Result<(), Trouble> {
     let lines: String = lines.map(|line| line + "\n").collect();
-    Ok(ground.run(ip().args(["-n", namespace, "-batch", "-"]), &lines)?)
+    Ok(namespaces.run(ip().args(["-n", namespace, "-batch", "-"]), &lines)?)
 }

@@ -2,11 +2,12 @@
 
 mod bridge;
 mod dns;
-mod far;
-mod ground;
 mod layout;
+mod namespaces;
+mod servers;
 mod signals;
 mod sweep;
+mod tools;
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,16 +15,16 @@ use std::panic::resume_unwind;
 use std::process::Command;
 use std::sync::Arc;
 
-use self::far::Far;
-use self::ground::Ground;
+use self::namespaces::Namespaces;
+use self::servers::Servers;
 use crate::trouble::Trouble;
 
 /// Two network namespaces with all that is in them. The crate's page has a picture.
 #[derive(Debug)]
 pub struct Lab {
-    ground: Arc<Ground>,
-    // Ended before the ground is cleared: its thread is in one of the namespaces.
-    far: Option<Far>,
+    namespaces: Arc<Namespaces>,
+    // Ended before the namespaces are removed: its thread is in one of them.
+    servers: Option<Servers>,
 }
 
 impl Lab {
@@ -31,30 +32,31 @@ impl Lab {
     pub fn up() -> Result<Self, Trouble> {
         layout::require()?;
         sweep::left_over();
-        let ground = Arc::new(Ground::new());
-        signals::clear_when_told_to_end(&ground)?;
-        let mut lab = Self { ground, far: None };
-        layout::namespaces(&lab.ground)?;
-        layout::resolver(&lab.ground)?;
-        layout::wire(&lab.ground)?;
-        layout::rules(&lab.ground)?;
-        lab.far = Some(Far::start(&lab.ground)?);
-        layout::slow_link(&lab.ground)?;
+        let namespaces = Arc::new(Namespaces::new());
+        signals::clear_when_told_to_end(&namespaces)?;
+        let mut lab = Self { namespaces, servers: None };
+        layout::add(&lab.namespaces)?;
+        layout::resolver(&lab.namespaces)?;
+        layout::wire(&lab.namespaces)?;
+        layout::rules(&lab.namespaces)?;
+        lab.servers = Some(Servers::start(&lab.namespaces)?);
+        layout::slow_link(&lab.namespaces)?;
         Ok(lab)
     }
 
     /// A program that is run in the client's namespace, where names are resolved by the lab's server.
     #[must_use]
     pub fn inside(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = ground::ip();
-        command.args(["netns", "exec", self.ground.client()]).arg(program);
+        let mut command = tools::ip();
+        command.args(["netns", "exec", self.namespaces.client()]).arg(program);
         command
     }
 
     /// Does something on a thread in the client's namespace, where names are resolved as they are outside.
     pub fn on_a_thread<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         std::thread::scope(|threads| {
-            let thread = threads.spawn(|| ground::enter(self.ground.client()).map(|()| work()));
+            let thread =
+                threads.spawn(|| namespaces::enter(self.namespaces.client()).map(|()| work()));
             thread.join().unwrap_or_else(|panic| resume_unwind(panic))
         })
     }
@@ -62,7 +64,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        drop(self.far.take());
-        self.ground.clear();
+        drop(self.servers.take());
+        self.namespaces.clear();
     }
 }

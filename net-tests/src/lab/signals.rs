@@ -1,4 +1,4 @@
-//! Clears the ground when the process is told to end.
+//! Removes the namespaces when the process is told to end.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,21 +7,21 @@ use std::task::Poll;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::ground::Ground;
+use super::namespaces::Namespaces;
 
 /// What a shell adds to the number of the signal that ended a program.
 const BY_SIGNAL: i32 = 128;
 
-/// The ground of this process's latest lab. The signals are caught once for all of them.
-static GROUND: Mutex<Option<Arc<Ground>>> = Mutex::new(None);
+/// Those of this process's latest lab. The signals are caught once for all of them.
+static LATEST: Mutex<Option<Arc<Namespaces>>> = Mutex::new(None);
 
-/// From now on SIGINT, SIGTERM and SIGHUP end the process by way of [`Ground::clear`].
-pub(super) fn clear_when_told_to_end(ground: &Arc<Ground>) -> io::Result<()> {
-    let mut latest = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
+/// From now on SIGINT, SIGTERM and SIGHUP end the process by way of [`Namespaces::clear`].
+pub(super) fn clear_when_told_to_end(namespaces: &Arc<Namespaces>) -> io::Result<()> {
+    let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
     if latest.is_none() {
         watch()?;
     }
-    *latest = Some(Arc::clone(ground));
+    *latest = Some(Arc::clone(namespaces));
     Ok(())
 }
 
@@ -35,8 +35,8 @@ fn watch() -> io::Result<()> {
     drop(inside);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let kind = runtime.block_on(first(signals));
-        let latest = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.iter().for_each(|ground| ground.clear());
+        let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().for_each(|namespaces| namespaces.clear());
         std::process::exit(BY_SIGNAL + kind.as_raw_value());
     })?;
     Ok(())

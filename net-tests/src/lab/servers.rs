@@ -8,36 +8,36 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio_tun::Tun;
 
-use super::ground::{self, Ground};
+use super::namespaces::{self, Namespaces};
 use super::{bridge, dns};
 use crate::plan::{self, Link, PORT};
 
 /// The thread. Dropped, it ends.
 #[derive(Debug)]
-pub(super) struct Far {
+pub(super) struct Servers {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Far {
+impl Servers {
     /// Returns when everything listens.
-    pub(super) fn start(ground: &Ground) -> io::Result<Self> {
+    pub(super) fn start(namespaces: &Namespaces) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (say, heard) = mpsc::sync_channel(1);
-        let (client, server) = (ground.client().to_owned(), ground.server().to_owned());
-        let thread = std::thread::Builder::new().name("far side".into()).spawn(move || {
+        let (client, server) = (namespaces.client().to_owned(), namespaces.server().to_owned());
+        let thread = std::thread::Builder::new().name("servers".into()).spawn(move || {
             if let Err(error) = serve(&client, &server, stopped, &say) {
                 // Nobody listens any more if this comes after the start.
                 let _ = say.try_send(Err(error));
             }
         })?;
-        let far = Self { stop: Some(stop), thread: Some(thread) };
+        let servers = Self { stop: Some(stop), thread: Some(thread) };
         heard.recv().map_err(io::Error::other)??;
-        Ok(far)
+        Ok(servers)
     }
 }
 
-impl Drop for Far {
+impl Drop for Servers {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
@@ -57,10 +57,10 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // A device belongs to the namespace in which its descriptor was opened.
-        ground::enter(client)?;
-        let near = tun()?;
-        ground::enter(server)?;
-        bridge::start(near, tun()?);
+        namespaces::enter(client)?;
+        let clients_end = tun()?;
+        namespaces::enter(server)?;
+        bridge::start(clients_end, tun()?);
         tokio::spawn(accept(TcpListener::bind(("::", PORT)).await?));
         tokio::spawn(dns::answer(UdpSocket::bind(plan::dns()).await?));
         let _ = say.send(Ok(()));
@@ -74,10 +74,10 @@ fn tun() -> io::Result<Tun> {
     made.into_iter().next().ok_or_else(|| io::Error::other("no TUN was made"))
 }
 
-/// Says good-bye to everybody.
+/// Accepts everybody, and closes the connection.
 async fn accept(listener: TcpListener) {
     loop {
-        // What fails here was the client's connection.
+        // What failed was that connection, and not the listener.
         drop(listener.accept().await);
     }
 }

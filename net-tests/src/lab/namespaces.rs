@@ -4,14 +4,16 @@
 //! one has left.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::tools::{ip, succeed};
 
 /// Where `ip` keeps the namespaces that have names.
 pub(super) const NAMESPACES: &str = "/var/run/netns";
@@ -22,15 +24,15 @@ const PREFIX: &str = "umbel-";
 const CLIENT: &str = "-client";
 const SERVER: &str = "-server";
 
-/// The names, and whether they are still to be used.
+/// Their names, and whether they are still to be used.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct Namespaces {
     client: String,
     server: String,
     cleared: Mutex<bool>,
 }
 
-impl Ground {
+impl Namespaces {
     /// For this process.
     pub(super) fn new() -> Self {
         Self::of(std::process::id())
@@ -80,11 +82,11 @@ impl Ground {
         for name in [&self.client, &self.server] {
             if Path::new(NAMESPACES).join(name).exists() {
                 end_processes_in(name);
-                report(succeed(ip().args(["netns", "delete", name]), ""));
+                complain(succeed(ip().args(["netns", "delete", name]), ""));
             }
         }
         match fs::remove_dir_all(self.files()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => report(Err(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => complain(Err(error)),
             _ => {}
         }
     }
@@ -101,47 +103,6 @@ pub(super) fn enter(namespace: &str) -> io::Result<()> {
     Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
 }
 
-/// `ip`, which may be where only an administrator's shell would look.
-pub(super) fn ip() -> Command {
-    tool("ip")
-}
-
-pub(super) fn nft() -> Command {
-    tool("nft")
-}
-
-fn tool(name: &str) -> Command {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = Command::new(name);
-    command.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"));
-    command
-}
-
-/// Whether a program is there to be run.
-pub(super) fn is_there(mut command: Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-fn succeed(command: &mut Command, input: &str) -> io::Result<()> {
-    let output = feed(command, input)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let (program, arguments) = (command.get_program(), command.get_args().collect::<Vec<_>>());
-    Err(io::Error::other(format!("{program:?} {arguments:?}: {}", said.trim())))
-}
-
-fn feed(command: &mut Command, input: &str) -> io::Result<Output> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = command.spawn()?;
-    if let Some(mut stdin) = running.stdin.take() {
-        // Who does not read to the end says why by its status.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    running.wait_with_output()
-}
-
 /// Only processes that were started in the namespace are in it; our own thread is one of a process that is
 /// not.
 fn end_processes_in(namespace: &str) {
@@ -155,7 +116,8 @@ fn end_processes_in(namespace: &str) {
     }
 }
 
-fn report(result: io::Result<()>) {
+/// What cannot be removed is left to the next lab.
+fn complain(result: io::Result<()>) {
     if let Err(error) = result {
         eprintln!("lab: {error}");
     }
@@ -167,11 +129,11 @@ mod tests {
 
     #[test]
     fn a_name_says_whose_it_is() {
-        let ground = Ground::of(4711);
-        assert_eq!(Ground::owner(ground.client()), Some(4711));
-        assert_eq!(Ground::owner(ground.server()), Some(4711));
+        let namespaces = Namespaces::of(4711);
+        assert_eq!(Namespaces::owner(namespaces.client()), Some(4711));
+        assert_eq!(Namespaces::owner(namespaces.server()), Some(4711));
         for other in ["umbel-x-client", "umbel-7", "docker-7-client", "umbel--client"] {
-            assert_eq!(Ground::owner(other), None, "{other}");
+            assert_eq!(Namespaces::owner(other), None, "{other}");
         }
     }
 }
