@@ -24,9 +24,9 @@
 //! # To run it
 //!
 //! ```sh
-//! cargo test -p net-tests                  # every scenario by umbel, and that nothing is left of a lab
-//! cargo bench -p net-tests --bench table   # how long umbel takes, and how long others do
-//! cargo lab -- curl http://both.test/      # a command in the client's namespace; without one, a shell
+//! cargo test -p net-tests                  # every scenario by umbel, and that nothing is left of a lab: 20 s
+//! cargo bench -p net-tests --bench table   # how long umbel takes, and how long others do: 9 min
+//! cargo lab curl http://both.test/         # a command in the client's namespace; without one, a shell
 //! ```
 //!
 //! It needs Linux with IPv6, root (or a container with `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`), `ip` of iproute2,

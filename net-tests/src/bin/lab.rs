@@ -1,4 +1,4 @@
-//! Sets the lab up and runs a command in the client's namespace, or a shell: `cargo lab -- ip address`.
+//! Sets the lab up and runs a command in the client's namespace, or a shell: `cargo lab ip address`.
 
 use std::process::{Command, ExitCode};
 
@@ -6,8 +6,13 @@ use net_tests::set_up;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let required = arguments.first().is_some_and(|first| first == "--require");
-    arguments.drain(..usize::from(required));
+    let mut take = |option: &str| {
+        let is_next = arguments.first().is_some_and(|first| first == option);
+        arguments.drain(..usize::from(is_next));
+        is_next
+    };
+    let required = take("--require");
+    take("--");
     if arguments.is_empty() {
         arguments.push(std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into()));
     }
