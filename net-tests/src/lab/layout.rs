@@ -22,10 +22,12 @@ pub(super) fn require() -> Result<(), Trouble> {
     }
 }
 
+/// Two namespaces, each with its loopback interface: to have them and to change them are two permissions.
 pub(super) fn add(namespaces: &Namespaces) -> Result<(), Trouble> {
     for name in [namespaces.client(), namespaces.server()] {
-        namespaces
-            .run(ip().args(["netns", "add", name]), "")
+        let added = namespaces.run(ip().args(["netns", "add", name]), "");
+        added
+            .and_then(|()| namespaces.run(ip().args(["-n", name, "link", "set", "lo", "up"]), ""))
             .map_err(|_| Trouble::Missing("no permission to make network namespaces"))?;
     }
     // To be looked at by whoever may have namespaces: to others it is closed anyway.
@@ -53,13 +55,9 @@ pub(super) fn resolver(namespaces: &Namespaces) -> Result<(), Trouble> {
 pub(super) fn wire(namespaces: &Namespaces) -> Result<(), Trouble> {
     let (wire, server) = (Link::Wire.interface(), namespaces.server());
     let pair = format!("link add {wire} type veth peer name {wire} netns {server}");
-    batch(
-        namespaces,
-        namespaces.client(),
-        [LOOPBACK.into(), pair].into_iter().chain(client(Link::Wire)),
-    )?;
+    batch(namespaces, namespaces.client(), [pair].into_iter().chain(client(Link::Wire)))?;
     let dns = address(Link::Wire, Family::V4, plan::dns().ip());
-    batch(namespaces, server, hosts(Link::Wire).chain([LOOPBACK.into(), dns]))
+    batch(namespaces, server, hosts(Link::Wire).chain([dns]))
 }
 
 /// The addresses of the TUN interfaces, which the bridge has made.
@@ -85,8 +83,6 @@ pub(super) fn rules(namespaces: &Namespaces) -> Result<(), Trouble> {
     nft.args(["netns", "exec", namespaces.server(), "nft", "-f", "-"]);
     Ok(namespaces.run(&mut nft, &table)?)
 }
-
-const LOOPBACK: &str = "link set lo up";
 
 /// The client's end of a link.
 fn client(link: Link) -> impl Iterator<Item = String> {
