@@ -1,4 +1,4 @@
-//! What is left of a thousand races with a black hole: nothing.
+//! R12: what is left of a thousand races with a black hole is nothing, whether they are won or given up.
 
 use std::fs;
 use std::future::poll_fn;
@@ -29,7 +29,8 @@ pub(crate) fn wrong(lab: &Lab) -> usize {
     let ended = program.and_then(|program| lab.inside(program).arg(RACES).status());
     let right = ended.is_ok_and(|status| status.success());
     println!(
-        "\n{} races with a black hole leave no socket and no task: {}",
+        "\n{0} races with a black hole that are won, and {0} that are given up, leave no socket and no \
+         task: {1}",
         BATCHES * AT_ONCE,
         if right { "ok" } else { "WRONG" }
     );
