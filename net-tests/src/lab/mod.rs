@@ -64,6 +64,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        signals::stay_if_told_to_end();
         drop(self.servers.take());
         self.namespaces.clear();
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -14,6 +15,17 @@ const BY_SIGNAL: i32 = 128;
 
 /// Those of this process's latest lab. The signals are caught once for all of them.
 static LATEST: Mutex<Option<Arc<Namespaces>>> = Mutex::new(None);
+
+/// The process has been told to end, and the thread of the signals ends it.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// Whoever sees its command end because of a signal leaves the rest to the thread that has got it: that one
+/// knows what status to end with.
+pub(super) fn stay_if_told_to_end() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
 
 /// From now on SIGINT, SIGTERM and SIGHUP end the process by way of [`Namespaces::clear`].
 pub(super) fn clear_when_told_to_end(namespaces: &Arc<Namespaces>) -> io::Result<()> {
@@ -35,6 +47,8 @@ fn watch() -> io::Result<()> {
     drop(inside);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let kind = runtime.block_on(first(signals));
+        // Before anything is killed that others wait for.
+        ENDING.store(true, Ordering::SeqCst);
         let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
         latest.iter().for_each(|namespaces| namespaces.clear());
         std::process::exit(BY_SIGNAL + kind.as_raw_value());
