@@ -105,8 +105,7 @@ impl Bell {
         let mut inbox = self.0.lock();
         inbox.woken.retain(|&number| !is_over(number));
         // I5: whoever rings after this finds the waker; whoever did before it is seen here.
-        let is_quiet =
-            inbox.woken.is_empty() && inbox.progress.is_empty() || seeded!(DeafRace);
+        let is_quiet = inbox.woken.is_empty() && inbox.progress.is_empty() || seeded!(DeafRace);
         let old = if is_quiet { inbox.waker.replace(waker) } else { Some(waker) };
         drop(inbox);
         drop(old);

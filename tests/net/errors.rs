@@ -1,0 +1,141 @@
+//! What is said when there is no connection.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use umbel::net::{ConnectError, Connector};
+
+use crate::hosts::{Fails, Hole, Names, Nothing, refusing};
+
+fn refused(outcome: io::Result<TcpStream>) -> io::Error {
+    outcome.unwrap_err()
+}
+
+/// Every attempt is in the text, the kind is what they have in common, the report is inside.
+#[tokio::test(start_paused = true)]
+async fn the_error_names_every_attempt() {
+    let ((_one, a), (_two, b)) = (refusing(), refusing());
+    let error = refused(Connector::new().connect_addrs([a, b]).await);
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    let inner = ConnectError::of(&error).unwrap();
+    assert_eq!(inner.report().attempts.iter().map(|a| a.candidate).collect::<Vec<_>>(), [a, b]);
+    let os = io::Error::from_raw_os_error(
+        inner.report().errors().next().unwrap().raw_os_error().unwrap(),
+    );
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot connect to any of the addresses: {a}: {os} (after 0.0ns); {b}: {os} (after 0.0ns)"
+        )
+    );
+    assert_eq!(inner.source().unwrap().to_string(), os.to_string());
+    assert_eq!(inner.target(), "any of the addresses");
+}
+
+/// Of different failures the one furthest out gives the kind: a host that refuses says more than one that
+/// is silent, and that more than an address that this host cannot use.
+#[tokio::test(start_paused = true)]
+async fn the_kind_is_that_of_the_failure_furthest_out() {
+    let (hole, (_taken, closed)) = (Hole::dig(), refusing());
+    let here = "[fe80::1]:9".parse().unwrap();
+    let connector = Connector::new().attempt_timeout(Duration::from_secs(1));
+    let kind = async |list: &[_]| refused(connector.connect_addrs(list.to_vec()).await).kind();
+    assert_eq!(kind(&[here, hole.at, closed]).await, ErrorKind::ConnectionRefused);
+    assert_eq!(kind(&[closed, hole.at, here]).await, ErrorKind::ConnectionRefused);
+    assert_eq!(kind(&[here, hole.at]).await, ErrorKind::TimedOut);
+    assert_ne!(kind(&[here]).await, ErrorKind::TimedOut);
+}
+
+/// The time for everything is up: what hangs, and what had no turn, is named.
+#[tokio::test(start_paused = true)]
+async fn a_limit_says_how_far_everybody_got() {
+    let (first, second) = (Hole::dig(), Hole::dig());
+    let connector = Connector::new().timeout(Duration::from_millis(200));
+    let error = refused(connector.connect_addrs([first.at, second.at]).await);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no connection to any of the addresses in 200.0ms: {}: given up (after 200.0ms); not tried: [{}]",
+            first.at, second.at
+        )
+    );
+}
+
+/// No address: both lookups say why.
+#[tokio::test]
+async fn a_host_without_addresses_says_why() {
+    let unknown = || Fails(ErrorKind::NotFound, "no such host");
+    let connector = Connector::new().resolver(Names { v6: unknown(), v4: unknown() });
+    let error = refused(connector.connect("host.test", 443).await);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        error.to_string(),
+        "no address for host.test:443: IPv6 lookup: no such host; IPv4 lookup: no such host"
+    );
+    assert_eq!(ConnectError::of(&error).unwrap().report().source_errors.len(), 2);
+    // None at all is no failure of a lookup.
+    let connector = Connector::new().resolver(Names { v6: Nothing, v4: Nothing });
+    let error = refused(connector.connect("host.test", 443).await);
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::NotFound, "no address for host.test:443")
+    );
+    let error = refused(Connector::new().connect_addrs([]).await);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// A failed lookup is told, if nothing else was better.
+#[tokio::test(start_paused = true)]
+async fn a_failed_lookup_is_told_beside_the_attempts() {
+    let (_taken, closed) = refusing();
+    let fails = Fails(ErrorKind::TimedOut, "the server is silent");
+    let connector = Connector::new().resolver(Names { v6: fails, v4: closed });
+    let error = refused(connector.connect("host.test", closed.port()).await);
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    assert!(error.to_string().ends_with("; IPv6 lookup: the server is silent"), "{error}");
+}
+
+/// What no resolver can look up is an error, and no panic.
+#[tokio::test]
+async fn hosts_that_cannot_be() {
+    for host in ["", "a\0b", "[::1", " ", "256.256.256.256", &"x".repeat(10_000)] {
+        let error = refused(umbel::net::connect(host, 9).await);
+        assert!(ConnectError::of(&error).is_some(), "{host:?}: {error}");
+    }
+}
+
+/// Addresses that cannot be tried from the local address are named.
+#[tokio::test]
+async fn an_address_without_a_local_one_is_named() {
+    let (_taken, closed) = refusing();
+    let connector = Connector::new().local_address("::1".parse().unwrap());
+    let error = refused(connector.connect_addrs([closed]).await);
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    assert!(error.to_string().ends_with("not tried, there is no local IPv4 address"), "{error}");
+}
+
+/// A local address that is not this host's fails the attempt.
+#[tokio::test]
+async fn a_foreign_local_address_fails_the_attempt() {
+    let (_taken, closed) = refusing();
+    let connector = Connector::new().local_address("192.0.2.1".parse().unwrap());
+    let error = refused(connector.connect_addrs([closed]).await);
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    assert_eq!(ConnectError::of(&error).unwrap().report().attempts.len(), 1);
+}
+
+/// Settings under which nothing could ever be tried are refused where they are made.
+#[test]
+fn no_attempts_are_no_setting() {
+    type Set = fn(Connector) -> Connector;
+    let sets: [Set; 2] = [|it| it.max_in_flight(0), |it| it.first_family_count(0)];
+    for set in sets {
+        let panic = std::panic::catch_unwind(|| set(Connector::new())).unwrap_err();
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        assert!(text.unwrap().contains("(0)"));
+    }
+}
