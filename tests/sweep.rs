@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{Instant, sleep};
 use umbel::{
-    CancelScope, Child, Kind, Ready, Scope, StartError, TimeoutError, TryScope, checkpoint, drain,
-    local_scope, orphans, race, scope, shield, shield_unbounded, stopping, timeout, try_scope,
+    CancelScope, Child, Kind, Race, Ready, Scope, StartError, TimeoutError, TryScope, checkpoint,
+    drain, local_scope, orphans, race, scope, shield, shield_unbounded, stopping, timeout,
+    try_scope,
 };
 use world::{At, Door, Mishap, Said, World, count_reports};
 
@@ -1234,6 +1235,38 @@ fn races() {
                     })
                 });
                 let race = race(candidates.collect::<Vec<_>>());
+                match world.ending(At::Own, race, |_| Kind::ChildFailed).await {
+                    Ok(_) => Said::Value,
+                    Err(_) => Said::Failed,
+                }
+            })
+        })
+    });
+}
+
+/// Attempts that start one after another, that tell of their progress, and may stop softly.
+#[test]
+fn staggered_races() {
+    run(&Case {
+        own_requests: 1,
+        allows: |said, _| matches!(said, Said::Value | Said::Failed),
+        settings: IN_PLACE,
+        ..case("staggered race", 400, |world, _| {
+            Box::pin(async move {
+                let race = Race::new(0..4, |attempt, n| {
+                    let w = world.clone();
+                    world.watch(At::Own, async move {
+                        match n {
+                            0 => sleep(secs(1)).await,
+                            1 => w.wait().await,
+                            2 => drop(stopping().await),
+                            _ => drop(scope(async |s| s.spawn(w.endless(At::Own)).await).await),
+                        }
+                        attempt.progress(secs(1));
+                        if n % 2 == 0 { Err(w.value()) } else { Ok(w.value()) }
+                    })
+                });
+                let race = race.delay(secs(1)).grace(secs(2)).timeout(secs(5));
                 match world.ending(At::Own, race, |_| Kind::ChildFailed).await {
                     Ok(_) => Said::Value,
                     Err(_) => Said::Failed,

@@ -29,7 +29,7 @@ use crate::tree::Site;
 /// From one start to the next. Source: RFC 8305, section 5.
 const DELAY: Duration = Duration::from_millis(250);
 
-/// No shorter one is used. Source: the same, "MUST NOT be less than 10 milliseconds".
+/// No shorter one is used. Source: the same, section 8, "MUST NOT be less than 10 milliseconds".
 const LEAST_DELAY: Duration = Duration::from_millis(10);
 
 /// How many attempts are in flight before the oldest is given up. Source: curl's limit.
