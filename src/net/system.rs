@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::SocketAddr;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType};
@@ -46,11 +47,44 @@ struct Query {
     reply: oneshot::Sender<io::Result<Vec<SocketAddr>>>,
 }
 
-/// The queries of one family, and the threads that are at them.
+impl Query {
+    fn answer(self, found: io::Result<Vec<SocketAddr>>) {
+        // Whoever has asked may be gone by now.
+        let _ = self.reply.send(found);
+    }
+}
+
+/// The queries of one family, and how many threads are at them.
 #[derive(Default)]
 struct Desk {
     waiting: VecDeque<Query>,
     threads: usize,
+}
+
+impl Desk {
+    /// Takes a query in. Whether a thread is to be started for it.
+    #[must_use]
+    fn take_in(&mut self, query: Query) -> bool {
+        self.waiting.push_back(query);
+        let hires = self.threads < THREADS;
+        self.threads += usize::from(hires);
+        hires
+    }
+
+    /// The next query for one of the threads; if there is none, that thread ends. What nobody waits for any
+    /// more is not asked.
+    fn next(&mut self) -> Option<Query> {
+        self.waiting.retain(|query| !query.reply.is_closed());
+        let query = self.waiting.pop_front();
+        self.threads -= usize::from(query.is_none());
+        query
+    }
+
+    /// The thread was not to be had. If there is no other, nobody is left to answer these.
+    fn short_of_threads(&mut self) -> VecDeque<Query> {
+        self.threads -= 1;
+        if self.threads == 0 { mem::take(&mut self.waiting) } else { VecDeque::new() }
+    }
 }
 
 static_lock! {
@@ -70,43 +104,26 @@ fn desk(family: Family) -> &'static Lock<Desk> {
 
 fn submit(query: Query) {
     let family = query.family;
-    let mut desk = desk(family).lock();
-    desk.waiting.push_back(query);
-    let hires = desk.threads < THREADS;
-    desk.threads += usize::from(hires);
-    drop(desk);
-    if hires {
-        let name = format!("lookup {family}");
-        if let Err(error) = runtime::spawn_thread(&name, move || while work(family) {}) {
-            short_of_threads(family, &error);
+    if !desk(family).lock().take_in(query) {
+        return;
+    }
+    let started = runtime::spawn_thread(&format!("lookup {family}"), move || work(family));
+    if let Err(error) = started {
+        let stranded = desk(family).lock().short_of_threads();
+        for query in stranded {
+            query.answer(Err(io::Error::new(error.kind(), error.to_string())));
         }
     }
 }
 
-/// The system has no thread to give. If there is none at all, nobody is left to answer.
-fn short_of_threads(family: Family, error: &io::Error) {
-    let mut desk = desk(family).lock();
-    desk.threads -= 1;
-    let stranded =
-        if desk.threads == 0 { std::mem::take(&mut desk.waiting) } else { VecDeque::new() };
-    drop(desk);
-    for query in stranded {
-        // Whoever has asked may be gone.
-        let _ = query.reply.send(Err(io::Error::new(error.kind(), error.to_string())));
+/// What a thread does, until there is nothing left to do.
+fn work(family: Family) {
+    loop {
+        let next = desk(family).lock().next();
+        let Some(query) = next else { return };
+        let found = look_up(&query.host, family);
+        query.answer(found);
     }
-}
-
-/// Answers one query. Whether there was one; if not, the thread is off the books.
-fn work(family: Family) -> bool {
-    let mut desk = desk(family).lock();
-    let query = desk.waiting.pop_front();
-    desk.threads -= usize::from(query.is_none());
-    drop(desk);
-    let Some(Query { host, reply, .. }) = query else { return false };
-    if !reply.is_closed() {
-        let _ = reply.send(look_up(&host, family));
-    }
-    true
 }
 
 fn look_up(host: &str, family: Family) -> io::Result<Vec<SocketAddr>> {
@@ -136,4 +153,65 @@ fn telling(error: LookupError) -> io::Error {
     };
     let error: io::Error = error.into();
     io::Error::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<io::Result<Vec<SocketAddr>>>;
+
+    fn query(host: &str) -> (Query, Answer) {
+        let (reply, answer) = oneshot::channel();
+        (Query { host: host.to_owned(), family: Family::V4, reply }, answer)
+    }
+
+    /// Any number of queries, and 32 threads.
+    #[test]
+    fn threads_are_bounded_and_end_when_there_is_nothing_left() {
+        let mut desk = Desk::default();
+        let (queries, _answers): (Vec<_>, Vec<_>) = (0..100).map(|_| query("host")).unzip();
+        let hired = queries.into_iter().filter_map(|query| desk.take_in(query).then_some(()));
+        assert_eq!(hired.count(), THREADS);
+        for left in (0..100).rev() {
+            assert!(desk.next().is_some());
+            assert_eq!((desk.waiting.len(), desk.threads), (left, THREADS));
+        }
+        for left in (0..THREADS).rev() {
+            assert!(desk.next().is_none());
+            assert_eq!(desk.threads, left);
+        }
+        assert!(desk.take_in(query("host").0), "the next one finds a thread again");
+    }
+
+    /// A query that has waited for its turn in vain costs no lookup.
+    #[test]
+    fn what_nobody_waits_for_is_not_asked() {
+        let mut desk = Desk::default();
+        let ((gone, answer), (wanted, _answer)) = (query("gone"), query("wanted"));
+        assert!(desk.take_in(gone) && desk.take_in(wanted));
+        drop(answer);
+        assert_eq!(desk.next().map(|query| query.host).as_deref(), Some("wanted"));
+        assert!(desk.next().is_none());
+    }
+
+    /// Without any thread the queries get an error; with one left, they have their turn.
+    #[test]
+    fn nobody_waits_for_a_thread_that_could_not_be_started() {
+        let mut desk = Desk::default();
+        let ((one, _answer), (two, _other)) = (query("one"), query("two"));
+        assert!(desk.take_in(one) && desk.take_in(two));
+        assert_eq!(desk.short_of_threads().len(), 0);
+        assert_eq!(desk.short_of_threads().len(), 2);
+        assert_eq!(desk.threads, 0);
+    }
+
+    /// What the system says of names that cannot be: an error of a kind that tells.
+    #[test]
+    fn a_name_that_cannot_be_is_an_error() {
+        let kind = |host| look_up(host, Family::V4).map_err(|error| error.kind());
+        assert_eq!(kind("a\0b"), Err(ErrorKind::InvalidInput));
+        assert_eq!(kind(""), Err(ErrorKind::NotFound));
+        assert_eq!(kind("127.0.0.1"), Ok(vec![([127, 0, 0, 1], 0).into()]));
+    }
 }
