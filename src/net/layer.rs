@@ -77,8 +77,8 @@ impl Attempt {
         Self { host, address, inner }
     }
 
-    /// The host that was asked for: what a certificate has to be about. For
-    /// [`connect_addrs`](super::Connector::connect_addrs), the address.
+    /// The host that was asked for: what a certificate has to be about. An IPv6 address stands without
+    /// brackets. For [`connect_addrs`](super::Connector::connect_addrs), the address.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
