@@ -18,8 +18,8 @@ pub trait Layer: Send + Sync {
     /// What comes out.
     type Output;
     #[doc(hidden)]
-    type Handle;
-    #[doc(hidden)]
+    type Handle: Send;
+    /// The work on one connection, until that is there.
     type Future: Future<Output = io::Result<Self::Output>>;
 
     #[doc(hidden)]

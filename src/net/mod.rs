@@ -22,6 +22,8 @@ mod error;
 mod event;
 mod family;
 mod host;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod layer;
 mod order;
 mod resolve;
