@@ -225,3 +225,25 @@ async fn a_race_that_survives_a_cancelled_scope_says_so() {
         (Kind::Explicit, Some("above"))
     );
 }
+
+/// A race of borrowed candidates, made by a closure, is `Send`, and so are those who wait for it.
+#[tokio::test]
+async fn a_race_of_what_a_closure_makes_can_be_spawned() {
+    type Answer<'a> = Pin<Box<dyn Future<Output = Result<usize, ()>> + Send + 'a>>;
+    trait Source: Send + Sync {
+        fn ask<'a>(&'a self, name: &'a str) -> Answer<'a>;
+    }
+    impl Source for usize {
+        fn ask<'a>(&'a self, name: &'a str) -> Answer<'a> {
+            Box::pin(async move { Ok(self + name.len()) })
+        }
+    }
+    async fn ask_all(sources: &[Box<dyn Source>], name: &str) -> Option<usize> {
+        race(sources.iter().map(|source| source.ask(name))).await.ok()
+    }
+    let won = scope(async |s| {
+        let sources: [Box<dyn Source>; 1] = [Box::new(4)];
+        s.spawn(async move { ask_all(&sources, "stem").await }).await.unwrap()
+    });
+    assert_eq!(won.await.unwrap(), Some(8));
+}

@@ -15,6 +15,7 @@ use super::dialing::Dialing;
 use super::error::ConnectError;
 use super::event::Event;
 use super::family::Family;
+use super::host;
 use super::layer::{Attempt, Layer, Plain};
 use super::order::Preference;
 use super::resolve::Resolver;
@@ -279,13 +280,13 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
     ) -> impl Future<Output = io::Result<L::Output>> {
         let site = Location::caller();
         async move {
-            let host = host.as_ref();
-            let target = || format!("{host}:{port}");
+            let host = host::bare(host.as_ref());
+            let target = || host::with_port(host, port);
             let dial = |mut ticket: Ticket<'_>, address| {
                 let attempt = || Attempt::new(host.into(), address, ticket.attempt());
                 self.dial(address, L::handle(attempt))
             };
-            if let Some(ip) = literal(host) {
+            if let Some(ip) = host::literal(host) {
                 let entrants = Dialing::of_list([SocketAddr::new(ip, port)], &self.settings, dial);
                 return self.run(entrants, site, target).await;
             }
@@ -342,13 +343,6 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
         let stream = self.settings.sockets.connect(address).await?;
         self.layer.call(stream, handle).await
     }
-}
-
-/// The host, if it is an address. One with a zone (`fe80::1%eth0`) is the resolver's business, which knows
-/// the interfaces.
-fn literal(host: &str) -> Option<IpAddr> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    bare.unwrap_or(host).parse().ok()
 }
 
 impl<R, L> Clone for Connector<R, L> {

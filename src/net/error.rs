@@ -37,7 +37,7 @@ impl ConnectError {
         error.get_ref().and_then(|inner| inner.downcast_ref())
     }
 
-    /// What was to be connected to, as `host:port`.
+    /// What was to be connected to, as `host:port`; an IPv6 address in brackets.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target

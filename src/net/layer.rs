@@ -18,8 +18,8 @@ pub trait Layer: Send + Sync {
     /// What comes out.
     type Output;
     #[doc(hidden)]
-    type Handle;
-    #[doc(hidden)]
+    type Handle: Send;
+    /// The work on one connection, until that is there.
     type Future: Future<Output = io::Result<Self::Output>>;
 
     #[doc(hidden)]
@@ -77,8 +77,8 @@ impl Attempt {
         Self { host, address, inner }
     }
 
-    /// The host that was asked for: what a certificate has to be about. For
-    /// [`connect_addrs`](super::Connector::connect_addrs), the address.
+    /// The host that was asked for: what a certificate has to be about. An IPv6 address stands without
+    /// brackets. For [`connect_addrs`](super::Connector::connect_addrs), the address.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

@@ -14,13 +14,16 @@
 //! the others. [`Connector`] has what can be set, TLS within the race among it. Underneath is
 //! [`Race`](crate::Race), for whatever else is to be tried in this way.
 
-// What is pure: `order`, `sort`. What asks the system: `source`, `system`, `dial`.
+// What is pure: `host`, `order`, `sort`. What asks the system: `source`, `system`, `dial`.
 mod connector;
 mod dial;
 mod dialing;
 mod error;
 mod event;
 mod family;
+mod host;
+#[cfg(feature = "hyper")]
+mod hyper;
 mod layer;
 mod order;
 mod resolve;

@@ -18,6 +18,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use std::vec;
 
 use futures_util::stream::Stream;
 use pin_project_lite::pin_project;
@@ -68,10 +69,13 @@ use stagger::{Pace, WhenFull};
 /// # }
 /// ```
 #[track_caller]
-pub fn race<I, T, E>(candidates: I) -> Race<Futures<I::IntoIter>>
+pub fn race<I, T, E>(candidates: I) -> Race<Futures<vec::IntoIter<I::Item>>>
 where
     I: IntoIterator<Item: Future<Output = Result<T, E>>>,
 {
+    // All start at once anyway. And a closure in the iterator would be part of the race's type, which the
+    // compiler then often takes for one that is not `Send`.
+    let candidates: Vec<_> = candidates.into_iter().collect();
     Race::of(Futures::new(candidates.into_iter()), Pace::default(), Location::caller())
 }
 
