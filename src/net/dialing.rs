@@ -65,6 +65,14 @@ impl<'a, S, D> Dialing<'a, S, D> {
     }
 }
 
+#[cfg(test)]
+impl<S, D> Dialing<'_, S, D> {
+    /// With what a test says of the ways to addresses, and not the system.
+    pub(super) fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+}
+
 impl<S, D, F, T> Entrants for Dialing<'_, S, D>
 where
     S: Stream<Item = Answer>,

@@ -56,3 +56,6 @@ pub use system::System;
 pub async fn connect(host: impl AsRef<str>, port: u16) -> io::Result<TcpStream> {
     Connector::new().connect(host, port).await
 }
+
+#[cfg(test)]
+mod tests;
