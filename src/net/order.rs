@@ -118,7 +118,9 @@ impl Order {
         addresses: impl IntoIterator<Item = SocketAddr>,
         now: Instant,
     ) {
-        let mut seen = BTreeSet::new();
+        // One that is mapped from IPv4 may come in both answers.
+        let other = &self.answers.of(family.other()).untried;
+        let mut seen: BTreeSet<_> = other.iter().copied().collect();
         let mut fresh: Vec<_> = addresses.into_iter().map(canonical).collect();
         fresh.retain(|address| !self.tried.contains(address) && seen.insert(*address));
         sort::sort(&mut fresh, self.source_of);

@@ -18,11 +18,11 @@ use super::{Millis, address, label, ms};
 use crate::net::dialing::Dialing;
 use crate::net::order::Order;
 use crate::net::settings::Settings;
+use crate::race::Race;
 use crate::race::attempt::{Attempt, Ticket};
 use crate::race::entrants::Entrants;
 use crate::race::report::{Hook, Outcome, RaceError, RaceEvent, Report, What};
 use crate::race::stagger::Pace;
-use crate::race::Race;
 
 #[cfg(unix)]
 const EMFILE: i32 = libc::EMFILE;
@@ -152,7 +152,10 @@ impl World {
         Box::pin(follow(script, attempt, began, open))
     }
 
-    fn answers(&self, lookup: &Told<Vec<Label>>) -> impl Stream<Item = io::Result<Vec<SocketAddr>>> {
+    fn answers(
+        &self,
+        lookup: &Told<Vec<Label>>,
+    ) -> impl Stream<Item = io::Result<Vec<SocketAddr>>> {
         self.told(lookup).map(|answer| {
             let labels = answer.map_err(io::Error::other)?;
             Ok(labels.iter().map(|label| address(label)).collect())
@@ -202,22 +205,30 @@ impl World {
                 let label = payload.downcast::<Label>().expect("an attempt panics with its name");
                 (Ending::Panicked(*label), None)
             }
-            Some(Ok(Ok((open, report)))) => {
-                let won = report.winner().map(|winner| name(&winner.candidate));
-                assert_eq!(won.as_ref(), Some(&open.label), "the winner's value");
-                let is_open = self.log.borrow().closed.iter().all(|(label, _)| *label != open.label);
-                assert!(is_open, "the winner was closed");
-                (Ending::Won(open.label.clone()), Some(report))
-            }
+            Some(Ok(Ok((open, report)))) => (self.won(&open, &report, &name), Some(report)),
             Some(Ok(Err(RaceError::AllFailed(report)))) => (Ending::AllFailed, Some(report)),
             Some(Ok(Err(RaceError::NoCandidates(report)))) => (Ending::Nobody, Some(report)),
             Some(Ok(Err(RaceError::TimedOut(report)))) => (Ending::Late, Some(report)),
             Some(Ok(Err(RaceError::Cancelled(cancelled)))) => panic!("{cancelled}"),
         };
         match report {
-            Some(report) => self.reported(result, at, report, name),
+            Some(report) => self.reported(result, at, &report, name),
             None => self.unreported(result, at),
         }
+    }
+
+    /// What came out is what the winner held, and it is open.
+    fn won<T>(
+        &self,
+        open: &Open,
+        report: &Report<T, io::Error>,
+        name: impl Fn(&T) -> Label,
+    ) -> Ending {
+        let won = report.winner().map(|winner| name(&winner.candidate));
+        assert_eq!(won.as_ref(), Some(&open.label), "the winner's value");
+        let is_open = self.log.borrow().closed.iter().all(|(label, _)| *label != open.label);
+        assert!(is_open, "the winner was closed");
+        Ending::Won(open.label.clone())
     }
 
     /// By the report; with it has to agree what listeners were told, and when attempts were closed.
@@ -225,7 +236,7 @@ impl World {
         &self,
         result: Ending,
         at: Millis,
-        report: Report<T, io::Error>,
+        report: &Report<T, io::Error>,
         name: impl Fn(&T) -> Label,
     ) -> Seen {
         let mut log = self.log.borrow_mut();

@@ -3,7 +3,8 @@
 //! Two drivers read the lines. [`pure`] is a simulation: the two machines, [`Order`] and
 //! [`Stagger`](crate::race::stagger::Stagger), and a list of things to come; no runtime, no future.
 //! [`driven`] is the real thing: a race of attempts that follow a script, on tokio's paused clock. Both
-//! have to see the same, to the millisecond.
+//! have to see the same, to the millisecond, of the lines in [`rows`] and of those that [`random`] makes up.
+//! The other files are about the machines alone, section by section.
 //!
 //! A line has eight columns:
 //!
@@ -29,7 +30,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "the scripts of a test take their time")]
 
+mod asking;
 mod driven;
+mod pacing;
 mod pure;
 mod random;
 mod row;
@@ -93,6 +96,7 @@ fn label(address: SocketAddr) -> String {
 }
 
 /// There is a way to every address, and all are as good. RFC 6724 then prefers IPv6.
+#[expect(clippy::unnecessary_wraps, reason = "one answer of several")]
 fn both_ways(to: SocketAddr) -> Option<Source> {
     Some(Source::new(to.ip()))
 }
@@ -105,28 +109,26 @@ fn only_v6(to: SocketAddr) -> Option<Source> {
     both_ways(to).filter(|_| to.is_ipv6())
 }
 
-/// Has every line seen by `driver`.
-fn check(lines: &str, driver: fn(&Row) -> Seen) {
-    let mut wrong = String::new();
-    for row in row::rows(lines) {
+/// Has every line of the tables seen by `driver`.
+fn check(driver: fn(&Row) -> Seen) {
+    let mut wrong = Vec::new();
+    for row in [rows::ADDRESSES, rows::OTHERS].into_iter().flat_map(row::rows) {
         let seen = driver(&row).to_string();
         if seen != row.expected {
-            wrong += &format!("\n{}\n  expected {}\n  seen     {seen}\n", row.line, row.expected);
+            wrong.push(format!("{}\n  expected {}\n  seen     {seen}", row.line, row.expected));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n\n"));
 }
 
 #[test]
 fn the_machines_do_what_the_lines_say() {
-    check(rows::ADDRESSES, pure::seen);
-    check(rows::OTHERS, pure::seen);
+    check(pure::seen);
 }
 
 #[test]
 fn a_race_does_what_the_lines_say() {
-    check(rows::ADDRESSES, driven::seen);
-    check(rows::OTHERS, driven::seen);
+    check(driven::seen);
 }
 
 #[test]
@@ -134,5 +136,8 @@ fn addresses_and_what_lines_call_them() {
     for name in ["6a", "4z", "4n0", "4n999", "6n17"] {
         assert_eq!(label(address(name)), name);
     }
-    assert_eq!(address("m4a"), SocketAddr::from((Ipv4Addr::new(198, 18, 0, 97).to_ipv6_mapped(), 0)));
+    assert_eq!(
+        address("m4a"),
+        SocketAddr::from((Ipv4Addr::new(198, 18, 0, 97).to_ipv6_mapped(), 0))
+    );
 }

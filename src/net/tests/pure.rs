@@ -116,7 +116,8 @@ impl<'a> Simulation<'a> {
 
     /// Attempts that have ended by now, in the order of their starts. The first success decides.
     fn collect(&mut self) {
-        while let Some(flight) = self.flights.iter().find(|flight| flight.end_by(self.now).is_some())
+        while let Some(flight) =
+            self.flights.iter().find(|flight| flight.end_by(self.now).is_some())
         {
             let (number, label) = (flight.number, flight.label.clone());
             match flight.script.end.as_ref().map(|(_, end)| end) {
@@ -194,7 +195,7 @@ impl<'a> Simulation<'a> {
 
 /// Where candidates come from.
 enum Candidates {
-    Addresses { order: Order, coming: Both<Coming<Vec<Label>>> },
+    Addresses { order: Box<Order>, coming: Both<Coming<Vec<Label>>> },
     Others { next: Option<Label>, is_iterator: bool, coming: Coming<Label> },
 }
 
@@ -228,11 +229,17 @@ impl Candidates {
         let super::row::Settings { preference, ways, .. } = row.settings;
         match &row.source {
             Source::List(labels) => Self::Addresses {
-                order: Order::of_list(labels.iter().map(|label| address(label)), preference, ways),
-                coming: Both { v4: Coming::new(&Lookup::default()), v6: Coming::new(&Lookup::default()) },
+                order: {
+                    let addresses = labels.iter().map(|label| address(label));
+                    Box::new(Order::of_list(addresses, preference, ways))
+                },
+                coming: Both {
+                    v4: Coming::new(&Lookup::default()),
+                    v6: Coming::new(&Lookup::default()),
+                },
             },
             Source::Dns(Both { v4, v6 }) => Self::Addresses {
-                order: Order::of_answers(preference, ways),
+                order: Box::new(Order::of_answers(preference, ways)),
                 coming: Both { v4: Coming::new(v4), v6: Coming::new(v6) },
             },
             Source::Items(labels) => {

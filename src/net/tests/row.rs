@@ -178,11 +178,14 @@ fn script(text: &str) -> Result<Script, String> {
             continue;
         }
         let (what, at) = moment(word, '+')?;
-        script.end = Some((at, match what {
-            "ok" => End::Succeeds,
-            "panic" => End::Panics,
-            error => End::Fails(error.to_owned()),
-        }));
+        script.end = Some((
+            at,
+            match what {
+                "ok" => End::Succeeds,
+                "panic" => End::Panics,
+                error => End::Fails(error.to_owned()),
+            },
+        ));
     }
     Ok(script)
 }

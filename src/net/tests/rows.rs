@@ -76,6 +76,7 @@ answers4 answer, then error| dns AAAA=6a,6b@0 AAAA=!lost@100 A=none@0 | 6a hang,
 answers5 error, then answer| dns AAAA=!lost@10 AAAA=6a@100 A=4a@20 | 4a hang, 6a ok+10 | | 4a@20 6a@270 | won 6a@280 | 4a lost@280, AAAA lost |
 answers6 none, then some   | dns AAAA=none@10 AAAA=6a@100 A=none@20 | 6a ok+10 | | 6a@100 | won 6a@110 | |
 answers7 gone before time  | dns AAAA=open A=4a@10 A=none@20 A=4b@30 | 4b ok+10 | | 4b@60 | won 4b@70 | |
+answers8 in both answers    | dns AAAA=m4a@0 A=4a,4b@0 | 4a refused+10, 4b refused+10 | | 4b@0 4a@10 | all failed@20 | 4b refused@10, 4a refused@20 |
 
 // Limits.
 59 a limit for each        | list 6a 4a | 6a hang, 4a hang | limit=1000 | 6a@0 4a@250 | all failed@1250 | 6a timed out@1000, 4a timed out@1250 |

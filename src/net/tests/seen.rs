@@ -31,7 +31,8 @@ pub(super) enum Ending {
 /// As the last four columns of a line.
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let starts: Vec<_> = self.starts.iter().map(|(label, at)| format!("{label}@{at}")).collect();
+        let starts: Vec<_> =
+            self.starts.iter().map(|(label, at)| format!("{label}@{at}")).collect();
         let result = match &self.result {
             Ending::Won(label) => format!("won {label}"),
             Ending::AllFailed => "all failed".to_owned(),
