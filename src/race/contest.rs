@@ -269,9 +269,7 @@ where
             let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
             let (at, what) = (clock.since(now), What::Progress(extension));
             this.hook.tell(&RaceEvent { at, number, candidate, what });
-            if let Some(until) = now.checked_add(extension) {
-                clock.stagger.progressed(number, until);
-            }
+            clock.stagger.progressed(number, time::after(extension));
         }
         clock.stagger.step(supply, now)
     }

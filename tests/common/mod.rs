@@ -8,6 +8,7 @@
 mod future;
 mod gate;
 mod log;
+mod timeline;
 mod wakes;
 
 use std::any::Any;
@@ -20,6 +21,7 @@ use futures_util::FutureExt as _;
 pub use future::{Counted, Counts, counted};
 pub use gate::{Gate, Wait};
 pub use log::{Guard, Log};
+pub use timeline::{Mark, Timeline, ms};
 pub use wakes::{Driven, PanickingWaker, Wakes, drive, with_waker};
 
 /// What a panic carries.
