@@ -4,11 +4,11 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use common::{Gate, runtime, secs, settle};
-use umbel::{CancelScope, Scope, check, scope};
+use umbel::{CancelScope, Race, Scope, check, race, scope};
 
 /// Counts the allocations of each thread by itself: a scenario has a thread of its own.
 struct Counting;
@@ -242,4 +242,32 @@ fn a_nested_scope_that_is_dropped_allocates_its_reason() {
     }))
     .unwrap();
     assert_eq!(count, 1);
+}
+
+/// A race that its first attempt wins at once, however many others there are. With a closure, what the
+/// attempt has in its hands to tell of its progress; of futures, the list of them.
+#[test]
+fn a_race_that_is_won_at_once_allocates_once() {
+    let by_closure =
+        async || assert_eq!(Race::new(0..9, async |_, n| Ok::<_, ()>(n)).await.unwrap(), 0);
+    let of_futures =
+        async || assert_eq!(race([(); 9].map(|()| ready(Ok::<_, ()>(7)))).await.unwrap(), 7);
+    let in_turn = async || [warm(by_closure).await, warm(of_futures).await];
+    assert_eq!(in_a_runtime(scope(async |_| in_turn().await)).unwrap(), [1, 1]);
+    // Outside all scopes it has a tree to make, as two scopes have that are one in the other.
+    let tree = async || scope(async |_| scope(async |_| ()).await.unwrap()).await.unwrap();
+    let tree = in_a_runtime(warm(tree));
+    assert_eq!(tree, 3);
+    assert_eq!(in_a_runtime(in_turn()), [tree + 1; 2]);
+}
+
+/// Nor does it ask for a timer: there is none in this runtime.
+#[test]
+fn a_race_that_is_won_at_once_needs_no_timer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let race =
+        Race::new(0..9, async |_, n| Ok::<_, ()>(n)).timeout(secs(1)).attempt_timeout(secs(1));
+    assert_eq!(runtime.block_on(race).unwrap(), 0);
+    let race = Race::new(0..9, async |_, n| if n == 7 { Ok(n) } else { Err(()) });
+    assert_eq!(runtime.block_on(race).unwrap(), 7, "nor one in which each fails at once");
 }
