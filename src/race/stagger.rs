@@ -19,6 +19,7 @@
 //! | a fault of our own (no descriptors left) starts nothing while others are in flight | ours |
 //! | the cap, and what happens when it is reached | ours; RFC 8305 knows none |
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
@@ -124,29 +125,43 @@ pub(crate) struct Stagger {
     gate: Gate,
     /// The last to start, while it is in flight. By itself, so that a single attempt needs no list.
     newest: Option<Flight>,
-    /// In the order in which they started.
-    older: Vec<Flight>,
+    /// By number, which is the order in which they started.
+    older: BTreeMap<usize, Flight>,
+    /// Until when progress holds others back, and whose: that of attempts in flight.
+    holds: BTreeSet<(Instant, usize)>,
     begun: usize,
 }
 
 impl Stagger {
     pub(crate) fn new(pace: Pace, deadline: Option<Instant>) -> Self {
-        Self { pace, deadline, gate: Gate::Open, newest: None, older: Vec::new(), begun: 0 }
+        Self {
+            pace,
+            deadline,
+            gate: Gate::Open,
+            newest: None,
+            older: BTreeMap::new(),
+            holds: BTreeSet::new(),
+            begun: 0,
+        }
     }
 
     /// An attempt has failed.
     pub(crate) fn failed(&mut self, number: usize, fault: Fault) {
         let was_newest = self.remove(number);
-        let is_last = self.newest.is_none() && self.older.is_empty();
-        if is_last || (was_newest && fault == Fault::Candidate) {
+        if self.is_idle() || (was_newest && fault == Fault::Candidate) {
             self.gate = Gate::Open;
         }
     }
 
     /// An attempt has got further: nothing starts before `until`, as long as it is in flight.
     pub(crate) fn progressed(&mut self, number: usize, until: Instant) {
-        if let Some(flight) = self.flights_mut().find(|flight| flight.number == number) {
-            flight.holds = flight.holds.max(Some(until));
+        let newest = self.newest.as_mut().filter(|flight| flight.number == number);
+        let Some(flight) = newest.or_else(|| self.older.get_mut(&number)) else { return };
+        if flight.holds < Some(until) {
+            if let Some(before) = flight.holds.replace(until) {
+                self.holds.remove(&(before, number));
+            }
+            self.holds.insert((until, number));
         }
     }
 
@@ -159,9 +174,8 @@ impl Stagger {
             self.failed(number, Fault::Candidate);
             return Step::GiveUp(number, Verdict::TimedOut);
         }
-        let idle = self.newest.is_none() && self.older.is_empty();
         match supply {
-            Supply::End if idle => Step::Exhausted,
+            Supply::End if self.is_idle() => Step::Exhausted,
             Supply::Ready if self.is_open(now) => self.admit(now),
             _ => Step::Wait(self.wake_at(supply)),
         }
@@ -173,9 +187,9 @@ impl Stagger {
             return Step::Start(self.start(now));
         }
         match self.oldest() {
-            Some(oldest) if self.pace.when_full == WhenFull::EvictOldest => {
-                self.remove(oldest);
-                Step::GiveUp(oldest, Verdict::Evicted)
+            Some(Flight { number, .. }) if self.pace.when_full == WhenFull::EvictOldest => {
+                self.remove(number);
+                Step::GiveUp(number, Verdict::Evicted)
             }
             _ => Step::Wait(self.wake_at(Supply::Later)),
         }
@@ -184,7 +198,7 @@ impl Stagger {
     fn start(&mut self, now: Instant) -> usize {
         let number = self.begun;
         self.begun += 1;
-        self.older.extend(self.newest.take());
+        self.older.extend(self.newest.take().map(|flight| (flight.number, flight)));
         self.newest = Some(Flight { number, started: now, holds: None });
         let next = self.pace.delay.and_then(|delay| now.checked_add(delay));
         self.gate = next.map_or(Gate::Shut, Gate::At);
@@ -210,7 +224,7 @@ impl Stagger {
 
     /// Until when the progress of those in flight holds others back.
     fn held_until(&self) -> Option<Instant> {
-        self.flights().filter_map(|flight| flight.holds).max()
+        self.holds.last().map(|(until, _)| *until)
     }
 
     /// The earliest moment at which there may be something to do.
@@ -221,39 +235,39 @@ impl Stagger {
             Supply::At(at) => self.opens(Some(at)),
             Supply::Later | Supply::End => None,
         };
-        let times_out = self.flights().filter_map(|flight| self.times_out(flight)).min();
-        [start, times_out, self.deadline].into_iter().flatten().min()
+        [start, self.times_out(), self.deadline].into_iter().flatten().min()
     }
 
     fn timed_out(&self, now: Instant) -> Option<usize> {
-        let late = |flight: &&Flight| self.times_out(flight).is_some_and(|at| at <= now);
-        self.flights().find(late).map(|flight| flight.number)
+        let is_late = self.times_out().is_some_and(|at| at <= now);
+        self.oldest().filter(|_| is_late).map(|flight| flight.number)
     }
 
-    fn times_out(&self, flight: &Flight) -> Option<Instant> {
-        self.pace.attempt_timeout.and_then(|limit| flight.started.checked_add(limit))
+    /// When the limit of an attempt has passed. All have the same, so it is that of the oldest.
+    fn times_out(&self) -> Option<Instant> {
+        self.oldest()?.started.checked_add(self.pace.attempt_timeout?)
     }
 
     fn is_full(&self) -> bool {
-        self.pace.max_in_flight.is_some_and(|max| self.flights().count() >= max.get())
+        let in_flight = self.older.len() + usize::from(self.newest.is_some());
+        self.pace.max_in_flight.is_some_and(|max| in_flight >= max.get())
     }
 
-    fn oldest(&self) -> Option<usize> {
-        self.flights().next().map(|flight| flight.number)
+    fn is_idle(&self) -> bool {
+        self.newest.is_none() && self.older.is_empty()
+    }
+
+    fn oldest(&self) -> Option<Flight> {
+        self.older.values().next().copied().or(self.newest)
     }
 
     /// Whether it was the newest.
     fn remove(&mut self, number: usize) -> bool {
-        self.older.retain(|flight| flight.number != number);
-        self.newest.take_if(|flight| flight.number == number).is_some()
-    }
-
-    /// Those in flight, in the order in which they started.
-    fn flights(&self) -> impl Iterator<Item = &Flight> {
-        self.older.iter().chain(&self.newest)
-    }
-
-    fn flights_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
-        self.older.iter_mut().chain(&mut self.newest)
+        let newest = self.newest.take_if(|flight| flight.number == number);
+        let flight = newest.or_else(|| self.older.remove(&number));
+        if let Some(until) = flight.and_then(|flight| flight.holds) {
+            self.holds.remove(&(until, number));
+        }
+        newest.is_some()
     }
 }
