@@ -65,6 +65,8 @@ struct Inbox {
     progress: Vec<(usize, Duration)>,
     /// Nothing while the race is polled: it looks before it suspends.
     waker: Option<Waker>,
+    /// The race is gone, and nobody looks any more.
+    is_closed: bool,
 }
 
 impl Default for Bell {
@@ -76,12 +78,22 @@ impl Default for Bell {
 impl Bell {
     fn ring(&self, tell: impl FnOnce(&mut Inbox)) {
         let mut inbox = self.0.lock();
+        if inbox.is_closed {
+            return;
+        }
         tell(&mut inbox);
         let waker = inbox.waker.take();
         drop(inbox);
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The race is gone. Whoever still has an attempt, or its waker, keeps nothing of the race (I31).
+    pub(super) fn close(&self) {
+        let closed = Inbox { is_closed: true, ..Inbox::default() };
+        let inbox = mem::replace(&mut *self.0.lock(), closed);
+        drop(inbox);
     }
 
     /// Who was woken. Nobody wakes the race before the next [`listen`](Self::listen).

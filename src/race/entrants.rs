@@ -1,7 +1,7 @@
 //! Who takes part: where candidates come from, and how one becomes an attempt.
 
 use std::future::Future;
-use std::iter::Enumerate;
+use std::iter::{Enumerate, Fuse};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -42,13 +42,13 @@ pub trait Entrants {
 
 /// An iterator, one item ahead.
 struct Ahead<I: Iterator> {
-    items: I,
+    items: Fuse<I>,
     next: Option<I::Item>,
 }
 
 impl<I: Iterator> Ahead<I> {
     fn new(items: I) -> Self {
-        Self { items, next: None }
+        Self { items: items.fuse(), next: None }
     }
 
     fn look(&mut self) -> Supply {

@@ -87,6 +87,14 @@ pin_project! {
         is_first_due: bool,
         due: BTreeSet<usize>,
     }
+
+    impl<F: Future, T> PinnedDrop for Lanes<F, T> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(bell) = this.project().bell {
+                bell.close();
+            }
+        }
+    }
 }
 
 impl<F: Future, T> Lanes<F, T> {

@@ -157,12 +157,11 @@ impl Stagger {
     pub(crate) fn progressed(&mut self, number: usize, until: Instant) {
         let newest = self.newest.as_mut().filter(|flight| flight.number == number);
         let Some(flight) = newest.or_else(|| self.older.get_mut(&number)) else { return };
-        if flight.holds < Some(until) {
-            if let Some(before) = flight.holds.replace(until) {
-                self.holds.remove(&(before, number));
-            }
-            self.holds.insert((until, number));
+        let until = flight.holds.map_or(until, |before| before.max(until));
+        if let Some(before) = flight.holds.replace(until) {
+            self.holds.remove(&(before, number));
         }
+        self.holds.insert((until, number));
     }
 
     /// What to do at `now`, when everything that has happened by then has been told.

@@ -1,0 +1,90 @@
+//! What stays of a race in the hands of others: attempts that were kept, wakers, the source.
+
+mod common;
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+
+use common::{Gate, Wakes, drive, ms, secs, with_waker};
+use umbel::{Attempt, Race, race};
+
+/// I31: an attempt that somebody has kept keeps no waker of a race that was dropped, and what it says is
+/// heard by nobody.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_kept_keeps_no_waker() {
+    let kept = Mutex::new(None);
+    let (count, gate) = (Wakes::new(), Gate::new());
+    let waker = Waker::from(Arc::clone(&count));
+    let before = Arc::strong_count(&count);
+    let race = Race::new([1, 2], async |attempt: Attempt, n| {
+        *kept.lock().unwrap() = Some(attempt);
+        if n == 1 {
+            pending::<()>().await;
+        } else {
+            gate.wait().await;
+        }
+        Ok::<_, ()>(())
+    });
+    {
+        let mut racing = pin!(race.delay(ms(0)));
+        assert!(with_waker(racing.as_mut(), &waker).is_pending());
+        kept.lock().unwrap().as_ref().unwrap().progress(secs(1));
+        assert_eq!(count.take(), 1);
+        assert!(with_waker(racing, &waker).is_pending());
+    }
+    let kept = kept.into_inner().unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&count), before);
+    kept.progress(secs(1));
+    // The gate has kept the waker of an attempt that is gone.
+    gate.open();
+    assert_eq!((count.take(), kept.number()), (0, 1));
+}
+
+/// I5: whoever polled a race last is woken, whichever attempt is.
+#[test]
+fn the_last_to_poll_is_woken() {
+    for woken in 0..3 {
+        let gates = [(); 3].map(|()| Gate::new());
+        let attempts = gates.clone().map(|gate| async move {
+            gate.wait().await;
+            Ok::<_, ()>(())
+        });
+        let (first, last) = (Wakes::new(), Wakes::new());
+        let [first_waker, last_waker] = [&first, &last].map(|wakes| Waker::from(Arc::clone(wakes)));
+        let mut racing = pin!(race(attempts));
+        assert!(with_waker(racing.as_mut(), &first_waker).is_pending());
+        assert!(with_waker(racing.as_mut(), &last_waker).is_pending());
+        gates[woken].open();
+        assert!(last.count() > 0, "attempt {woken} was woken, and its race is not");
+        assert!(matches!(with_waker(racing, &last_waker), Poll::Ready(Ok(()))));
+    }
+}
+
+/// An iterator that has ended is not asked again: it may not bear that.
+#[test]
+fn an_iterator_that_has_ended_is_not_asked_again() {
+    let gate = Gate::new();
+    let mut numbers = vec![2, 1].into_iter();
+    let mut has_ended = false;
+    let numbers = std::iter::from_fn(move || {
+        assert!(!has_ended, "it was asked after its end");
+        let next = numbers.next();
+        has_ended = next.is_none();
+        next
+    });
+    let race = Race::new(numbers, |_, _| {
+        let wait = gate.wait();
+        async {
+            wait.await;
+            Err::<(), _>("no")
+        }
+    });
+    // No runtime: a delay of zero has no timer.
+    let mut racing = drive(race.delay(ms(0)));
+    racing.pending();
+    racing.pending();
+    gate.open();
+    assert!(racing.ready().is_err());
+}
