@@ -2,8 +2,8 @@
 
 mod common;
 
-use std::future::pending;
-use std::pin::pin;
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
@@ -40,6 +40,23 @@ async fn an_attempt_that_was_kept_keeps_no_waker() {
     // The gate has kept the waker of an attempt that is gone.
     gate.open();
     assert_eq!((count.take(), kept.number()), (0, 1));
+}
+
+/// A task may hold a race of candidates that own what they are, or of places in a list; and one of borrowed
+/// candidates in a box.
+#[tokio::test]
+async fn a_race_may_be_a_part_of_a_task() {
+    let task = tokio::spawn(async {
+        let names = ["a", "b"];
+        let owned = Race::new(names.map(String::from), async |_, name| Ok::<_, ()>(name));
+        assert_eq!(owned.await.unwrap(), "a");
+        let placed = Race::new(0..2, async |_, place: usize| Ok::<_, ()>(names[place]));
+        assert_eq!(placed.on_event(|_| ()).await.unwrap(), "a");
+        let borrowed: Pin<Box<dyn Future<Output = Result<_, _>> + Send>> =
+            Box::pin(Race::new(names, async |_, name| Ok::<_, ()>(name)));
+        assert_eq!(borrowed.await.unwrap(), "a");
+    });
+    task.await.unwrap();
 }
 
 /// I5: whoever polled a race last is woken, whichever attempt is.
