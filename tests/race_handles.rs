@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use common::{Gate, Wakes, drive, ms, secs, with_waker};
-use umbel::{Attempt, Race, race};
+use umbel::{Attempt, Race, RaceError, race};
 
 /// I31: an attempt that somebody has kept keeps no waker of a race that was dropped, and what it says is
 /// heard by nobody.
@@ -40,6 +40,15 @@ async fn an_attempt_that_was_kept_keeps_no_waker() {
     // The gate has kept the waker of an attempt that is gone.
     gate.open();
     assert_eq!((count.take(), kept.number()), (0, 1));
+}
+
+/// More candidates than there is memory for: the report tells of the next thousand.
+#[tokio::test(start_paused = true)]
+async fn a_report_has_room_for_a_thousand() {
+    let race = Race::new(0..u64::MAX, async |_, _| pending::<Result<(), ()>>().await);
+    let Err(RaceError::TimedOut(report)) = race.timeout(ms(600)).await else { panic!("a winner") };
+    assert!(report.untried.iter().copied().eq(3..=1003));
+    assert_eq!(report.attempts.len(), 3);
 }
 
 /// A task may hold a race of candidates that own what they are, or of places in a list; and one of borrowed

@@ -40,6 +40,10 @@ pub trait Entrants {
     }
 }
 
+/// How many of those that had no turn are taken from an iterator, for the report. There may be more than
+/// fit into memory.
+const UNTRIED: usize = 1000;
+
 /// An iterator, one item ahead.
 struct Ahead<I: Iterator> {
     items: Fuse<I>,
@@ -62,7 +66,7 @@ impl<I: Iterator> Ahead<I> {
     fn rest(&mut self) -> Vec<I::Item> {
         let mut rest = Vec::from_iter(self.next.take());
         if self.items.size_hint().1.is_some() {
-            rest.extend(&mut self.items);
+            rest.extend(self.items.by_ref().take(UNTRIED));
         }
         rest
     }
