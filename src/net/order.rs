@@ -167,7 +167,6 @@ impl Order {
         let first = self.first?;
         let turn = match self.last {
             Some(last) if self.head >= self.preference.first_family_count => last.other(),
-            Some(last) if !self.has_some(first) => last.other(),
             _ => first,
         };
         let family = if self.has_some(turn) { turn } else { turn.other() };
