@@ -30,6 +30,9 @@ const EMFILE: i32 = libc::EMFILE;
 #[cfg(not(unix))]
 const EMFILE: i32 = 10_024;
 
+/// Longer than any race takes that ends.
+const FOREVER: Millis = 10_000_000;
+
 /// Any port will do: it is the connection's, and not the resolver's.
 const PORT: u16 = 443;
 
@@ -194,10 +197,10 @@ impl World {
         H: Hook<C::Label, io::Error>,
     {
         let race = AssertUnwindSafe(race.with_report()).catch_unwind();
-        let outcome = match self.row.settings.cancel {
-            Some(at) => tokio::time::timeout_at(self.began + ms(at), race).await.ok(),
-            None => Some(race.await),
-        };
+        let cancel = self.row.settings.cancel;
+        let limit = self.began + ms(cancel.unwrap_or(FOREVER));
+        let outcome = tokio::time::timeout_at(limit, race).await.ok();
+        assert!(outcome.is_some() || cancel.is_some(), "no end: {}", self.row.line);
         let at = since(self.began);
         let (result, report) = match outcome {
             None => (Ending::Cancelled, None),

@@ -90,7 +90,7 @@ impl<'a> Simulation<'a> {
 
     /// Everything that happens now.
     fn turn(&mut self) {
-        loop {
+        for _ in 0..TURNS {
             self.collect();
             if self.result.is_some() {
                 return;
@@ -112,6 +112,7 @@ impl<'a> Simulation<'a> {
                 }
             }
         }
+        panic!("no rest: {}", self.row.line)
     }
 
     /// Attempts that have ended by now, in the order of their starts. The first success decides.
