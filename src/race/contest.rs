@@ -256,6 +256,9 @@ where
             this.report.untried = entrants.rest();
         }
         this.entrants.set(None);
+        if let Some(clock) = this.clock {
+            clock.timer = None;
+        }
         this.lanes.give_up(None, Verdict::Lost);
     }
 
