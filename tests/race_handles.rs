@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::future::{Future, pending};
-use std::pin::{Pin, pin};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use common::{Gate, Wakes, drive, ms, secs, with_waker};
+use futures_util::stream;
 use umbel::{Attempt, Race, RaceError, race};
 
 /// I31: an attempt that somebody has kept keeps no waker of a race that was dropped, and what it says is
@@ -51,8 +52,8 @@ async fn a_report_has_room_for_a_thousand() {
     assert_eq!(report.attempts.len(), 3);
 }
 
-/// A task may hold a race of candidates that own what they are, or of places in a list; and one of borrowed
-/// candidates in a box.
+/// A task may hold a race: of candidates that own what they are, or that borrow; from a stream; with somebody
+/// who listens.
 #[tokio::test]
 async fn a_race_may_be_a_part_of_a_task() {
     let task = tokio::spawn(async {
@@ -61,9 +62,15 @@ async fn a_race_may_be_a_part_of_a_task() {
         assert_eq!(owned.await.unwrap(), "a");
         let placed = Race::new(0..2, async |_, place: usize| Ok::<_, ()>(names[place]));
         assert_eq!(placed.on_event(|_| ()).await.unwrap(), "a");
-        let borrowed: Pin<Box<dyn Future<Output = Result<_, _>> + Send>> =
-            Box::pin(Race::new(names, async |_, name| Ok::<_, ()>(name)));
-        assert_eq!(borrowed.await.unwrap(), "a");
+        let suffix = String::from("!");
+        let borrowed = Race::new(names.iter().map(|name| &**name), async |_, name| {
+            tokio::task::yield_now().await;
+            if name == "a" { Err(name) } else { Ok(format!("{name}{suffix}")) }
+        });
+        assert_eq!(borrowed.on_event(|_| ()).await.unwrap(), "b!");
+        let streamed =
+            Race::from_stream(stream::iter(names.map(Ok)), async |_, name| Err::<(), _>(name));
+        assert!(streamed.on_event(|_| ()).await.is_err());
     });
     task.await.unwrap();
 }

@@ -19,7 +19,7 @@ use super::host;
 use super::layer::{Attempt, Layer, Plain};
 use super::order::Preference;
 use super::resolve::Resolver;
-use super::settings::{Settings, Telling};
+use super::settings::Settings;
 use super::system::System;
 use crate::race::Race;
 use crate::race::attempt::Ticket;
@@ -334,7 +334,7 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
         C: Entrants<Label = SocketAddr, Value = L::Output, Error = io::Error>,
     {
         let settings = &*self.settings;
-        let race = Race::made(entrants, Telling(settings), settings.race(site));
+        let race = Race::made(entrants, settings, settings.teller::<C>(), settings.race(site));
         race.await.map_err(|error| ConnectError::made(target(), error))
     }
 

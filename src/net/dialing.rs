@@ -39,6 +39,9 @@ pin_project! {
     }
 }
 
+/// How many answers of a family are taken in one poll. If it has more, others have their turn first.
+const ANSWERS: usize = 64;
+
 type Answer = io::Result<Vec<SocketAddr>>;
 
 impl<'a, D> Dialing<'a, Empty<Answer>, D> {
@@ -65,6 +68,48 @@ impl<'a, S, D> Dialing<'a, S, D> {
     }
 }
 
+impl<S: Stream<Item = Answer>, D> Dialing<'_, S, D> {
+    /// What one family has to say. Whether it had something, and may have more.
+    fn hear(
+        self: Pin<&mut Self>,
+        family: Family,
+        cx: &mut Context<'_>,
+        now: Instant,
+        errors: &mut Vec<io::Error>,
+    ) -> bool {
+        let this = self.project();
+        let began = *this.began.get_or_insert(now);
+        let mut lookup = match family {
+            Family::V6 => this.v6,
+            Family::V4 => this.v4,
+        };
+        let Some(listening) = lookup.as_mut().as_pin_mut() else { return false };
+        let Poll::Ready(answer) = listening.poll_next(cx) else { return false };
+        let Some(mut answer) = answer else {
+            lookup.set(None);
+            this.order.finished(family);
+            return false;
+        };
+        answer.iter_mut().flatten().for_each(|address| address.set_port(*this.port));
+        this.settings.tell(&Event::Resolved {
+            at: now.saturating_duration_since(began),
+            family,
+            answer: answer.as_deref(),
+        });
+        match answer {
+            Ok(mut addresses) => {
+                addresses.retain(|&address| this.settings.can_try(address, this.skipped));
+                this.order.answer(family, addresses, now);
+            }
+            Err(error) => {
+                this.order.failed(family);
+                errors.push(LookupFailed::made(family, error));
+            }
+        }
+        true
+    }
+}
+
 #[cfg(test)]
 impl<S, D> Dialing<'_, S, D> {
     /// With what a test says of the ways to addresses, and not the system.
@@ -85,41 +130,23 @@ where
     type Attempt = F;
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         now: Instant,
         errors: &mut Vec<io::Error>,
     ) -> Supply {
-        let this = self.project();
-        let began = *this.began.get_or_insert(now);
         // AAAA first, A right after it: RFC 8305, section 3.
-        for (family, mut lookup) in [(Family::V6, this.v6), (Family::V4, this.v4)] {
-            while let Some(Poll::Ready(answer)) =
-                lookup.as_mut().as_pin_mut().map(|lookup| lookup.poll_next(cx))
-            {
-                let Some(mut answer) = answer else {
-                    lookup.set(None);
-                    this.order.finished(family);
-                    continue;
-                };
-                answer.iter_mut().flatten().for_each(|address| address.set_port(*this.port));
-                this.settings.tell(&Event::Resolved {
-                    at: now.saturating_duration_since(began),
-                    family,
-                    answer: answer.as_deref(),
-                });
-                match answer {
-                    Ok(mut addresses) => {
-                        addresses.retain(|&address| this.settings.can_try(address, this.skipped));
-                        this.order.answer(family, addresses, now);
-                    }
-                    Err(error) => {
-                        this.order.failed(family);
-                        errors.push(LookupFailed::made(family, error));
-                    }
+        for family in [Family::V6, Family::V4] {
+            let mut answers = 0;
+            while self.as_mut().hear(family, cx, now, errors) {
+                answers += 1;
+                if answers == ANSWERS {
+                    cx.waker().wake_by_ref();
+                    break;
                 }
             }
         }
+        let this = self.project();
         errors.extend(this.skipped.drain(..).map(error::skipped));
         this.order.supply(now)
     }

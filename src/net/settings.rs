@@ -9,26 +9,13 @@ use super::dial::Sockets;
 use super::event::Event;
 use super::family::Family;
 use super::order::Preference;
-use crate::race;
-use crate::race::report::{Hook, RaceEvent};
+use crate::race::entrants::Entrants;
 use crate::race::stagger::Pace;
+use crate::race::{self, Tell};
 use crate::tree::Site;
 
 /// Whoever listens.
 pub(super) type Listener = Arc<dyn Fn(&Event<'_>) + Send + Sync>;
-
-/// Tells the listener of a connector, if there is one, what happens in the race.
-pub(super) struct Telling<'a>(pub(super) &'a Settings);
-
-impl Hook<SocketAddr, io::Error> for Telling<'_> {
-    fn tell(&mut self, event: &RaceEvent<'_, SocketAddr, io::Error>) {
-        self.0.tell(&Event::Attempt(*event));
-    }
-
-    fn listens(&self) -> bool {
-        self.0.listener.is_some()
-    }
-}
 
 #[derive(Clone, Default)]
 pub(super) struct Settings {
@@ -59,6 +46,15 @@ impl Settings {
             settings.limit = race::Limit::After(limit);
         }
         settings
+    }
+
+    /// How the listener is told of the race, if there is one.
+    pub(super) fn teller<C>(&self) -> Option<Tell<C, &Self>>
+    where
+        C: Entrants<Label = SocketAddr, Error = io::Error>,
+    {
+        let tell: Tell<C, &Self> = |settings, event| settings.tell(&Event::Attempt(*event));
+        self.listener.is_some().then_some(tell)
     }
 
     pub(super) fn tell(&self, event: &Event<'_>) {

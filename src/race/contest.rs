@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::entrants::Entrants;
 use super::lanes::{Entry, Lane, Lanes};
-use super::report::{Attempted, Hook, Outcome, RaceEvent, Report, What};
+use super::report::{Attempted, Outcome, RaceEvent, Report, What};
 use super::stagger::{Fault, Pace, Stagger, Step, Verdict};
 use crate::context::time::{self, Timer};
 use crate::ground::error::Cancelled;
@@ -71,6 +71,10 @@ enum Phase<O> {
     },
 }
 
+/// Tells a user's closure what happens. A pointer, for the reason in `entrants`.
+pub(crate) type Tell<C, H> =
+    fn(&mut H, &RaceEvent<'_, <C as Entrants>::Label, <C as Entrants>::Error>);
+
 pin_project! {
     /// The future in the scope of a race.
     pub(super) struct Contest<C: Entrants, H> {
@@ -79,7 +83,9 @@ pin_project! {
         // Nothing once the race is decided.
         #[pin]
         entrants: Option<C>,
+        // Somebody who listens, and how he is told, if he is there.
         hook: H,
+        tell: Option<Tell<C, H>>,
         pub(super) settings: Settings,
         // Since the first poll.
         clock: Option<Clock>,
@@ -110,11 +116,12 @@ impl Clock {
 }
 
 impl<C: Entrants, H> Contest<C, H> {
-    pub(super) fn new(entrants: C, hook: H, settings: Settings) -> Self {
+    pub(super) fn new(entrants: C, hook: H, tell: Option<Tell<C, H>>, settings: Settings) -> Self {
         Self {
             lanes: Lanes::new(),
             entrants: Some(entrants),
             hook,
+            tell,
             settings,
             clock: None,
             phase: Phase::Running,
@@ -123,17 +130,13 @@ impl<C: Entrants, H> Contest<C, H> {
     }
 
     /// Before the first poll.
-    pub(super) fn with_hook<G>(self, hook: G) -> Contest<C, G> {
+    pub(super) fn with_hook<G>(self, hook: G, tell: Tell<C, G>) -> Contest<C, G> {
         let Self { lanes, entrants, settings, clock, phase, report, .. } = self;
-        Contest { lanes, entrants, hook, settings, clock, phase, report }
+        Contest { lanes, entrants, hook, tell: Some(tell), settings, clock, phase, report }
     }
 }
 
-impl<C, H> Future for Contest<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
+impl<C: Entrants, H> Future for Contest<C, H> {
     type Output = Finish<C::Label, C::Value, C::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -178,11 +181,7 @@ where
     }
 }
 
-impl<C, H> Contest<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
+impl<C: Entrants, H> Contest<C, H> {
     /// Everything that has ended by now.
     fn collect(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         while let Some((entry, outcome)) = self.as_mut().project().lanes.poll_next(cx) {
@@ -233,14 +232,16 @@ where
         let is_won = matches!(outcome, Outcome::Won)
             || matches!(this.phase, Phase::Ending { value: Some(_), .. });
         let is_kept = this.settings.wants_report || !is_won;
-        let Some(clock) = this.clock.as_ref().filter(|_| is_kept || this.hook.listens()) else {
+        let Some(clock) = this.clock.as_ref().filter(|_| is_kept || this.tell.is_some()) else {
             return;
         };
         let Entry { number, label: candidate, started, .. } = entry;
         // The clock goes on while attempts are polled.
         let (started, ended) = (clock.since(started), clock.since(time::now()));
         let what = What::Ended(&outcome);
-        this.hook.tell(&RaceEvent { at: ended, number, candidate: &candidate, what });
+        if let Some(tell) = this.tell {
+            tell(this.hook, &RaceEvent { at: ended, number, candidate: &candidate, what });
+        }
         if is_kept {
             let attempt = Attempted { candidate, number, started, ended, outcome };
             this.report.attempts.push(attempt);
@@ -271,7 +272,9 @@ where
         for (number, extension) in this.lanes.progress() {
             let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
             let (at, what) = (clock.since(now), What::Progress(extension));
-            this.hook.tell(&RaceEvent { at, number, candidate, what });
+            if let Some(tell) = this.tell {
+                tell(this.hook, &RaceEvent { at, number, candidate, what });
+            }
             clock.stagger.progressed(number, time::after(extension));
         }
         clock.stagger.step(supply, now)
@@ -283,9 +286,9 @@ where
         let ticket = this.lanes.as_mut().ticket(number);
         let Some((label, attempt)) = entrants.launch(ticket) else { return };
         let Settings { grace, site, .. } = *this.settings;
-        if let Some(clock) = this.clock {
-            let at = clock.since(now);
-            this.hook.tell(&RaceEvent { at, number, candidate: &label, what: What::Started });
+        if let Some((clock, tell)) = this.clock.as_ref().zip(this.tell.as_ref()) {
+            let (at, what) = (clock.since(now), What::Started);
+            tell(this.hook, &RaceEvent { at, number, candidate: &label, what });
         }
         let entry = Entry { number, label, started: now, verdict: None };
         this.lanes.push(Lane::new(attempt, entry, grace, site), number);

@@ -1,7 +1,12 @@
 //! Who takes part: where candidates come from, and how one becomes an attempt.
+//!
+//! What a user's closure, iterator or stream can do is kept beside it as a pointer to a function. Asked of its
+//! type instead (`A: FnMut(Attempt, T) -> F`, on the structs here) it would have to be proved again wherever a
+//! race is asked whether it is `Send`, and with candidates that borrow the compiler cannot: it finds the
+//! closure "not general enough" (rust-lang/rust#110338).
 
 use std::future::Future;
-use std::iter::{Enumerate, Fuse};
+use std::iter;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -45,90 +50,121 @@ pub trait Entrants {
 const UNTRIED: usize = 1000;
 
 /// An iterator, one item ahead.
-struct Ahead<I: Iterator> {
-    items: Fuse<I>,
-    next: Option<I::Item>,
+struct Ahead<I, T> {
+    items: I,
+    next: fn(&mut I) -> Option<T>,
+    ends: fn(&I) -> bool,
+    item: Option<T>,
+    is_over: bool,
 }
 
-impl<I: Iterator> Ahead<I> {
-    fn new(items: I) -> Self {
-        Self { items: items.fuse(), next: None }
+impl<I, T> Ahead<I, T> {
+    fn new(items: I) -> Self
+    where
+        I: Iterator<Item = T>,
+    {
+        let ends = |items: &I| items.size_hint().1.is_some();
+        Self { items, next: I::next, ends, item: None, is_over: false }
     }
 
     fn look(&mut self) -> Supply {
-        if self.next.is_none() {
-            self.next = self.items.next();
+        if self.item.is_none() && !self.is_over {
+            self.item = (self.next)(&mut self.items);
+            self.is_over = self.item.is_none();
         }
-        if self.next.is_some() { Supply::Ready } else { Supply::End }
+        if self.item.is_some() { Supply::Ready } else { Supply::End }
     }
 
     /// Those that are left. An iterator that does not say that it ends is not asked for its end.
-    fn rest(&mut self) -> Vec<I::Item> {
-        let mut rest = Vec::from_iter(self.next.take());
-        if self.items.size_hint().1.is_some() {
-            rest.extend(self.items.by_ref().take(UNTRIED));
+    fn rest(&mut self) -> Vec<T> {
+        let mut rest = Vec::from_iter(self.item.take());
+        if !self.is_over && (self.ends)(&self.items) {
+            rest.extend(iter::from_fn(|| (self.next)(&mut self.items)).take(UNTRIED));
         }
         rest
     }
 }
 
 /// Futures, each with its place in the list.
-pub struct Futures<I: Iterator>(Ahead<Enumerate<I>>);
+pub struct Futures<I, F> {
+    futures: Ahead<I, F>,
+    place: usize,
+}
 
-impl<I: Iterator> Futures<I> {
-    pub(super) fn new(futures: I) -> Self {
-        Self(Ahead::new(futures.enumerate()))
+impl<I, F> Futures<I, F> {
+    pub(super) fn new(futures: I) -> Self
+    where
+        I: Iterator<Item = F>,
+    {
+        Self { futures: Ahead::new(futures), place: 0 }
     }
 }
 
 /// What is in here is only ever moved.
-impl<I: Iterator> Unpin for Futures<I> {}
+impl<I, F> Unpin for Futures<I, F> {}
 
-impl<I, T, E> Entrants for Futures<I>
+impl<I, F, T, E> Entrants for Futures<I, F>
 where
-    I: Iterator<Item: Future<Output = Result<T, E>>>,
+    F: Future<Output = Result<T, E>>,
 {
     type Label = usize;
     type Value = T;
     type Error = E;
-    type Attempt = I::Item;
+    type Attempt = F;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: Instant, _: &mut Vec<E>) -> Supply {
-        self.0.look()
+        self.futures.look()
     }
 
-    fn launch(mut self: Pin<&mut Self>, _: Ticket<'_>) -> Option<(usize, I::Item)> {
-        self.0.next.take()
+    fn launch(mut self: Pin<&mut Self>, _: Ticket<'_>) -> Option<(usize, F)> {
+        let future = self.futures.item.take()?;
+        self.place += 1;
+        Some((self.place - 1, future))
     }
 
     fn rest(mut self: Pin<&mut Self>) -> Vec<usize> {
-        self.0.rest().into_iter().map(|(place, _)| place).collect()
+        let count = self.futures.rest().len();
+        (self.place..).take(count).collect()
     }
 }
 
-/// The items of an iterator, and a closure that makes attempts of them.
-pub struct Listed<I: Iterator, A> {
-    candidates: Ahead<I>,
-    attempt: A,
+/// Makes an attempt of a candidate.
+type Make<A, T, F> = fn(&mut A, Attempt, T) -> F;
+
+fn make<A, T, F>(closure: &mut A, attempt: Attempt, candidate: T) -> F
+where
+    A: FnMut(Attempt, T) -> F,
+{
+    closure(attempt, candidate)
 }
 
-impl<I: Iterator, A> Listed<I, A> {
-    pub(super) fn new(candidates: I, attempt: A) -> Self {
-        Self { candidates: Ahead::new(candidates), attempt }
+/// The items of an iterator, and a closure that makes attempts of them.
+pub struct Listed<I, A, T, F> {
+    candidates: Ahead<I, T>,
+    attempt: A,
+    make: Make<A, T, F>,
+}
+
+impl<I, A, T, F> Listed<I, A, T, F> {
+    pub(super) fn new(candidates: I, attempt: A) -> Self
+    where
+        I: Iterator<Item = T>,
+        A: FnMut(Attempt, T) -> F,
+    {
+        Self { candidates: Ahead::new(candidates), attempt, make }
     }
 }
 
 /// What is in here is only ever moved.
-impl<I: Iterator, A> Unpin for Listed<I, A> {}
+impl<I, A, T, F> Unpin for Listed<I, A, T, F> {}
 
-impl<I, A, F, T, E> Entrants for Listed<I, A>
+impl<I, A, T, F, V, E> Entrants for Listed<I, A, T, F>
 where
-    I: Iterator<Item: Clone>,
-    A: FnMut(Attempt, I::Item) -> F,
-    F: Future<Output = Result<T, E>>,
+    T: Clone,
+    F: Future<Output = Result<V, E>>,
 {
-    type Label = I::Item;
-    type Value = T;
+    type Label = T;
+    type Value = V;
     type Error = E;
     type Attempt = F;
 
@@ -136,68 +172,107 @@ where
         self.candidates.look()
     }
 
-    fn launch(mut self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(I::Item, F)> {
-        let candidate = self.candidates.next.take()?;
-        Some((candidate.clone(), (self.attempt)(ticket.attempt(), candidate)))
+    fn launch(mut self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(T, F)> {
+        let this = &mut *self;
+        let candidate = this.candidates.item.take()?;
+        let attempt = (this.make)(&mut this.attempt, ticket.attempt(), candidate.clone());
+        Some((candidate, attempt))
     }
 
-    fn rest(mut self: Pin<&mut Self>) -> Vec<I::Item> {
+    fn rest(mut self: Pin<&mut Self>) -> Vec<T> {
         self.candidates.rest()
     }
 }
 
+/// How many errors of a stream are taken in one poll. If it has nothing else, others have their turn.
+const ERRORS: usize = 64;
+
+/// A future of a `Result`, with a name for the type of its error. So a [`Streamed`] has the one type for the
+/// errors of its stream and of its attempts: two would be two to the compiler, where they borrow.
+pub trait Try: Future<Output = Result<<Self as Try>::Value, <Self as Try>::Error>> {
+    type Value;
+    type Error;
+}
+
+impl<F, V, E> Try for F
+where
+    F: Future<Output = Result<V, E>>,
+{
+    type Value = V;
+    type Error = E;
+}
+
+/// Polls a stream of candidates.
+type PollNext<S, T, F> =
+    fn(Pin<&mut S>, &mut Context<'_>) -> Poll<Option<Result<T, <F as Try>::Error>>>;
+
 pin_project! {
     /// The items of a stream, as they come, and a closure that makes attempts of them.
-    pub struct Streamed<S, T, A> {
+    pub struct Streamed<S, A, T, F: Try> {
         // Nothing after its end.
         #[pin]
         candidates: Option<S>,
+        poll_next: PollNext<S, T, F>,
         next: Option<T>,
         attempt: A,
+        make: Make<A, T, F>,
     }
 }
 
-impl<S, T, A> Streamed<S, T, A> {
-    pub(super) fn new(candidates: S, attempt: A) -> Self {
-        Self { candidates: Some(candidates), next: None, attempt }
+impl<S, A, T, F: Try> Streamed<S, A, T, F> {
+    pub(super) fn new(candidates: S, attempt: A) -> Self
+    where
+        S: Stream<Item = Result<T, F::Error>>,
+        A: FnMut(Attempt, T) -> F,
+    {
+        let candidates = Some(candidates);
+        Self { candidates, poll_next: S::poll_next, next: None, attempt, make }
     }
 }
 
-impl<S, A, F, C, T, E> Entrants for Streamed<S, C, A>
+impl<S, A, T, F> Entrants for Streamed<S, A, T, F>
 where
-    S: Stream<Item = Result<C, E>>,
-    C: Clone,
-    A: FnMut(Attempt, C) -> F,
-    F: Future<Output = Result<T, E>>,
+    T: Clone,
+    F: Try,
 {
-    type Label = C;
-    type Value = T;
-    type Error = E;
+    type Label = T;
+    type Value = F::Value;
+    type Error = F::Error;
     type Attempt = F;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>, _: Instant, errors: &mut Vec<E>) -> Supply {
+    fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: Instant,
+        errors: &mut Vec<F::Error>,
+    ) -> Supply {
         let mut this = self.project();
-        while this.next.is_none() {
+        for _ in 0..ERRORS {
+            if this.next.is_some() {
+                return Supply::Ready;
+            }
             let Some(candidates) = this.candidates.as_mut().as_pin_mut() else {
                 return Supply::End;
             };
-            match candidates.poll_next(cx) {
+            match (this.poll_next)(candidates, cx) {
                 Poll::Ready(Some(Ok(candidate))) => *this.next = Some(candidate),
                 Poll::Ready(Some(Err(error))) => errors.push(error),
                 Poll::Ready(None) => this.candidates.set(None),
                 Poll::Pending => return Supply::Later,
             }
         }
-        Supply::Ready
+        cx.waker().wake_by_ref();
+        Supply::Later
     }
 
-    fn launch(self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(C, F)> {
+    fn launch(self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(T, F)> {
         let this = self.project();
         let candidate = this.next.take()?;
-        Some((candidate.clone(), (this.attempt)(ticket.attempt(), candidate)))
+        let attempt = (this.make)(this.attempt, ticket.attempt(), candidate.clone());
+        Some((candidate, attempt))
     }
 
-    fn rest(self: Pin<&mut Self>) -> Vec<C> {
+    fn rest(self: Pin<&mut Self>) -> Vec<T> {
         Vec::from_iter(self.project().next.take())
     }
 }

@@ -18,7 +18,6 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use std::vec;
 
 use futures_util::stream::Stream;
 use pin_project_lite::pin_project;
@@ -27,9 +26,9 @@ use crate::scope::{Plain, ScopeFuture, around};
 use crate::tree::Site;
 use attempt::Attempt;
 use contest::{Contest, Finish};
-pub(crate) use contest::{Limit, Settings};
+pub(crate) use contest::{Limit, Settings, Tell};
 use entrants::{Entrants, Futures, Listed, Streamed};
-use report::{Hook, Quiet, RaceError, RaceEvent, Report};
+use report::{RaceError, RaceEvent, Report};
 use stagger::{Pace, WhenFull};
 
 /// Runs all candidates at once; the first to succeed wins.
@@ -69,13 +68,10 @@ use stagger::{Pace, WhenFull};
 /// # }
 /// ```
 #[track_caller]
-pub fn race<I, T, E>(candidates: I) -> Race<Futures<vec::IntoIter<I::Item>>>
+pub fn race<I, T, E>(candidates: I) -> Race<Futures<I::IntoIter, I::Item>>
 where
     I: IntoIterator<Item: Future<Output = Result<T, E>>>,
 {
-    // All start at once anyway. And a closure in the iterator would be part of the race's type, which the
-    // compiler then often takes for one that is not `Send`.
-    let candidates: Vec<_> = candidates.into_iter().collect();
     Race::of(Futures::new(candidates.into_iter()), Pace::default(), Location::caller())
 }
 
@@ -141,7 +137,7 @@ pin_project! {
     /// # }
     /// ```
     #[must_use = "a race does nothing until it is awaited"]
-    pub struct Race<C: Entrants, H: Hook<C::Label, C::Error> = Quiet> {
+    pub struct Race<C: Entrants, H = ()> {
         #[pin]
         scope: ScopeFuture<'static, Plain<Contest<C, H>>, Contest<C, H>>,
     }
@@ -150,11 +146,12 @@ pin_project! {
 /// From one start to the next, unless something else is set. Source: RFC 8305, section 5.
 const DELAY: Duration = Duration::from_millis(250);
 
-impl<I, A, F, T, E> Race<Listed<I, A>>
+impl<I, A, T, F, V, E> Race<Listed<I, A, T, F>>
 where
-    I: Iterator<Item: Clone>,
-    A: FnMut(Attempt, I::Item) -> F,
-    F: Future<Output = Result<T, E>>,
+    I: Iterator<Item = T>,
+    T: Clone,
+    A: FnMut(Attempt, T) -> F,
+    F: Future<Output = Result<V, E>>,
 {
     /// A race of the candidates in `candidates`, with 250 ms from one start to the next (what RFC 8305
     /// recommends for connections).
@@ -168,12 +165,12 @@ where
     }
 }
 
-impl<S, A, F, C, T, E> Race<Streamed<S, C, A>>
+impl<S, A, T, F, V, E> Race<Streamed<S, A, T, F>>
 where
-    S: Stream<Item = Result<C, E>>,
-    C: Clone,
-    A: FnMut(Attempt, C) -> F,
-    F: Future<Output = Result<T, E>>,
+    S: Stream<Item = Result<T, E>>,
+    T: Clone,
+    A: FnMut(Attempt, T) -> F,
+    F: Future<Output = Result<V, E>>,
 {
     /// As [`new`](Self::new), with candidates that come as they are found. One that comes late waits for
     /// its turn like any other, and one that everybody waits for starts when it comes.
@@ -189,7 +186,7 @@ where
 
 impl<C: Entrants> Race<C> {
     fn of(entrants: C, pace: Pace, site: Site) -> Self {
-        Self::made(entrants, Quiet, Settings::new(pace, site))
+        Self::made(entrants, (), None, Settings::new(pace, site))
     }
 
     /// Has `hook` told what happens, as it happens: an attempt starts, gets further, ends. It runs within
@@ -213,18 +210,15 @@ impl<C: Entrants> Race<C> {
     where
         H: FnMut(&RaceEvent<'_, C::Label, C::Error>),
     {
-        Race { scope: self.scope.map_body(|contest| contest.with_hook(hook)) }
+        let tell: Tell<C, H> = |hook, event| hook(event);
+        Race { scope: self.scope.map_body(|contest| contest.with_hook(hook, tell)) }
     }
 }
 
-impl<C, H> Race<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
-    pub(crate) fn made(entrants: C, hook: H, settings: Settings) -> Self {
+impl<C: Entrants, H> Race<C, H> {
+    pub(crate) fn made(entrants: C, hook: H, tell: Option<Tell<C, H>>, settings: Settings) -> Self {
         let site = settings.site;
-        Self { scope: around(Contest::new(entrants, hook, settings), site) }
+        Self { scope: around(Contest::new(entrants, hook, tell, settings), site) }
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
@@ -246,7 +240,8 @@ where
     }
 
     /// How many attempts may be in flight at the same time, and what happens when it is the turn of one
-    /// more. Any number by default.
+    /// more. Any number by default. Those that are given up, and have a [`grace`](Self::grace) to end in, do
+    /// not count.
     ///
     /// # Panics
     ///
@@ -266,7 +261,7 @@ where
         self.set(|settings| settings.pace.attempt_timeout = Some(limit))
     }
 
-    /// The time for the whole race, from its first poll. When it is over, the race gives
+    /// The time for the whole race, from its first poll. Without any, nobody starts. When it is over, the race gives
     /// [`RaceError::TimedOut`] with all that is known; a [`timeout`](crate::timeout) around the race would
     /// drop that. An attempt that succeeds in the same moment wins.
     pub fn timeout(self, limit: Duration) -> Self {
@@ -313,11 +308,7 @@ type Told<C> = Result<
     RaceError<<C as Entrants>::Label, <C as Entrants>::Error>,
 >;
 
-impl<C, H> Race<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
+impl<C: Entrants, H> Race<C, H> {
     fn poll_told(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Told<C>> {
         Poll::Ready(match ready!(self.project().scope.poll(cx)) {
             Ok(Finish { value: Some(value), report, .. }) => Ok((value, report)),
@@ -331,11 +322,7 @@ where
     }
 }
 
-impl<C, H> Future for Race<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
+impl<C: Entrants, H> Future for Race<C, H> {
     type Output = Result<C::Value, RaceError<C::Label, C::Error>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -343,7 +330,7 @@ where
     }
 }
 
-impl<C: Entrants, H: Hook<C::Label, C::Error>> fmt::Debug for Race<C, H> {
+impl<C: Entrants, H> fmt::Debug for Race<C, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Race(..)")
     }
@@ -352,17 +339,13 @@ impl<C: Entrants, H: Hook<C::Label, C::Error>> fmt::Debug for Race<C, H> {
 pin_project! {
     /// The future of [`Race::with_report`].
     #[must_use = "a race does nothing until it is awaited"]
-    pub struct Reported<C: Entrants, H: Hook<C::Label, C::Error> = Quiet> {
+    pub struct Reported<C: Entrants, H = ()> {
         #[pin]
         race: Race<C, H>,
     }
 }
 
-impl<C, H> Future for Reported<C, H>
-where
-    C: Entrants,
-    H: Hook<C::Label, C::Error>,
-{
+impl<C: Entrants, H> Future for Reported<C, H> {
     type Output = Told<C>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -370,7 +353,7 @@ where
     }
 }
 
-impl<C: Entrants, H: Hook<C::Label, C::Error>> fmt::Debug for Reported<C, H> {
+impl<C: Entrants, H> fmt::Debug for Reported<C, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Reported(..)")
     }

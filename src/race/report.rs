@@ -220,33 +220,3 @@ impl<E> Clone for What<'_, E> {
         *self
     }
 }
-
-/// Listens to a race.
-pub trait Hook<T, E> {
-    fn tell(&mut self, event: &RaceEvent<'_, T, E>);
-
-    /// Whether it does, so that what it would be told need not be found out.
-    fn listens(&self) -> bool {
-        true
-    }
-}
-
-impl<T, E, F> Hook<T, E> for F
-where
-    F: FnMut(&RaceEvent<'_, T, E>),
-{
-    fn tell(&mut self, event: &RaceEvent<'_, T, E>) {
-        self(event);
-    }
-}
-
-/// Nobody listens.
-pub struct Quiet;
-
-impl<T, E> Hook<T, E> for Quiet {
-    fn tell(&mut self, _: &RaceEvent<'_, T, E>) {}
-
-    fn listens(&self) -> bool {
-        false
-    }
-}

@@ -1,5 +1,7 @@
 //! Addresses on this host that refuse, hang, or answer; and names for them.
 
+#[cfg(target_os = "linux")]
+use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -37,16 +39,30 @@ impl Hole {
         Self { at, _listens: listener, _fills: filler }
     }
 
-    /// How many sockets of this host are waiting for an answer from it.
+    /// How many sockets of this host are waiting for an answer from it. The system shows its sockets page by
+    /// page, while others come and go; so it is asked until it says the same twice.
     #[cfg(target_os = "linux")]
     pub(crate) fn callers(&self) -> usize {
+        let mut before = self.callers_now();
+        loop {
+            let now = self.callers_now();
+            if now == before {
+                return now.len();
+            }
+            before = now;
+        }
+    }
+
+    /// Their local addresses.
+    #[cfg(target_os = "linux")]
+    fn callers_now(&self) -> BTreeSet<String> {
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let (remote, syn_sent) = (format!("0100007F:{:04X}", self.at.port()), "02");
-        let waits = |line: &&str| {
-            let mut cells = line.split_whitespace().skip(2);
-            cells.next() == Some(&remote) && cells.next() == Some(syn_sent)
+        let caller = |line: &str| {
+            let cells: Vec<_> = line.split_whitespace().skip(1).take(3).collect();
+            (cells[1..] == [&remote, syn_sent]).then(|| cells[0].to_owned())
         };
-        sockets.lines().filter(waits).count()
+        sockets.lines().skip(1).filter_map(caller).collect()
     }
 }
 

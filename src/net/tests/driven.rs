@@ -21,7 +21,7 @@ use crate::net::settings::Settings;
 use crate::race::Race;
 use crate::race::attempt::{Attempt, Ticket};
 use crate::race::entrants::Entrants;
-use crate::race::report::{Hook, Outcome, RaceError, RaceEvent, Report, What};
+use crate::race::report::{Outcome, RaceError, RaceEvent, Report, What};
 use crate::race::stagger::Pace;
 
 #[cfg(unix)]
@@ -47,7 +47,8 @@ pub(super) fn seen(row: &Row) -> Seen {
                 let settings = world.settings();
                 let addresses = labels.iter().map(|label| address(label));
                 let dialing = Dialing::of_list(addresses, &settings, world.dial());
-                let race = Race::made(dialing, hook, settings.race(Location::caller()));
+                let race = Race::made(dialing, (), None, settings.race(Location::caller()));
+                let race = race.on_event(hook);
                 world.watch(race, |address| label(*address)).await
             }
             Source::Dns(lookups) => {
@@ -56,7 +57,8 @@ pub(super) fn seen(row: &Row) -> Seen {
                 let dialing = Dialing::of_answers(v6, v4, PORT, &settings, world.dial());
                 let dialing =
                     dialing.with_order(Order::of_answers(settings.preference, row.settings.ways));
-                let race = Race::made(dialing, hook, settings.race(Location::caller()));
+                let race = Race::made(dialing, (), None, settings.race(Location::caller()));
+                let race = race.on_event(hook);
                 world.watch(race, |address| label(*address)).await
             }
             Source::Items(labels) => {
@@ -124,7 +126,7 @@ impl World {
     }
 
     /// By the options that a user has.
-    fn set<C: Entrants, H: Hook<C::Label, C::Error>>(&self, mut race: Race<C, H>) -> Race<C, H> {
+    fn set<C: Entrants, H>(&self, mut race: Race<C, H>) -> Race<C, H> {
         let super::row::Settings { pace, deadline, .. } = self.row.settings;
         let Pace { delay, max_in_flight, when_full, attempt_timeout } = pace;
         race = match delay {
@@ -194,7 +196,6 @@ impl World {
     async fn watch<C, H>(&self, race: Race<C, H>, name: impl Fn(&C::Label) -> Label) -> Seen
     where
         C: Entrants<Value = Open, Error = io::Error>,
-        H: Hook<C::Label, io::Error>,
     {
         let race = AssertUnwindSafe(race.with_report()).catch_unwind();
         let cancel = self.row.settings.cancel;
