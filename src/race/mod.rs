@@ -35,8 +35,8 @@ use stagger::{Pace, WhenFull};
 ///
 /// Each candidate runs in a child scope of its own, in place: no `'static`, no `Send` is asked for.
 /// When one has won, the others are cancelled, each counted on its own scope and nowhere else (R1),
-/// and this returns when they have ended. If several succeed in the same poll, the first of the list
-/// wins and the other values are dropped before this returns.
+/// and this returns when they have ended. If several could succeed in the same poll, the first of the list
+/// does; the others are not polled any more, and what they were about to take is still where it was.
 ///
 /// For candidates that start one after another, see [`Race`]; its options can be set on this too.
 ///
@@ -86,8 +86,9 @@ pin_project! {
     /// Attempts run in the caller's task, each in a scope of its own: no `'static` and no `Send` is asked
     /// for. When one has won, the others are cancelled, each counted on its own scope and nowhere else
     /// (R1), and this returns when they have ended, with their children and finalizers (R12). If several
-    /// succeed in the same poll, the one that started first wins; the other values are dropped before
-    /// this returns.
+    /// could succeed in the same poll, the one that started first does; the others are not polled any more,
+    /// but to end. A value that comes all the same, in a [`grace`](Self::grace), is dropped before this
+    /// returns.
     ///
     /// `attempt` is an async closure, or one that returns a future. Attempts overlap, so what it owns it
     /// cannot lend to them: have it capture references, or clone (`move |attempt, address| { let tls =

@@ -195,7 +195,9 @@ fn a_race_hears_its_attempts(model: Model) -> Explored {
         });
         let winner = block_on(race.delay(Duration::ZERO)).unwrap();
         assert_eq!(alive.load(Ordering::SeqCst), 0, "a loser is left");
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         winner
     })
 }
