@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 
 use common::{Gate, Wakes, drive, ms, secs, with_waker};
 use futures_util::stream;
-use umbel::{Attempt, Race, RaceError, race};
+use umbel::{Attempt, CancelScope, Race, RaceError, race};
 
 /// I31: an attempt that somebody has kept keeps no waker of a race that was dropped, and what it says is
 /// heard by nobody.
@@ -120,4 +120,29 @@ fn an_iterator_that_has_ended_is_not_asked_again() {
     racing.pending();
     gate.open();
     assert!(racing.ready().is_err());
+}
+
+/// R8: whoever is given up can tell why. The last of two attempts wins, or nobody does.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_given_up_knows_why() {
+    for (is_won, limit, reasons) in [
+        (true, None, ["another candidate has won"].as_slice()),
+        (true, Some(ms(100)), &["the attempt took too long"]),
+        (false, None, &["the time of the race is over"; 2]),
+    ] {
+        let scopes = Mutex::new(Vec::new());
+        let mut race = Race::new(0..2, async |_, n| {
+            scopes.lock().unwrap().extend(CancelScope::current());
+            if is_won && n == 1 { Ok(()) } else { pending::<Result<(), ()>>().await }
+        })
+        .timeout(secs(1));
+        if let Some(limit) = limit {
+            race = race.attempt_timeout(limit);
+        }
+        assert_eq!(race.await.is_ok(), is_won);
+        let scopes = scopes.into_inner().unwrap();
+        let told = scopes.iter().filter_map(CancelScope::reason);
+        let told: Vec<_> = told.filter_map(|reason| reason.message().map(String::from)).collect();
+        assert_eq!(told, reasons);
+    }
 }

@@ -210,7 +210,7 @@ impl<C: Entrants, H> Contest<C, H> {
             (Some(Verdict::TimedOut), _) => Outcome::TimedOut,
             (Some(Verdict::Evicted), _) => Outcome::Evicted,
             // A value that comes too late is dropped here.
-            (Some(Verdict::Lost), outcome) => {
+            (Some(Verdict::Lost | Verdict::Late), outcome) => {
                 Outcome::Lost { succeeded: matches!(outcome, Ok(Ok(_))) }
             }
         };
@@ -251,6 +251,7 @@ impl<C: Entrants, H> Contest<C, H> {
     /// The race is decided: no candidate is asked for any more, and those in flight are to end.
     fn end(self: Pin<&mut Self>, value: Option<C::Value>, is_late: bool) {
         let mut this = self.project();
+        let verdict = if value.is_some() { Verdict::Lost } else { Verdict::Late };
         let reads_report = value.is_none() || this.settings.wants_report;
         *this.phase = Phase::Ending { value, is_late };
         if let Some(entrants) = this.entrants.as_mut().as_pin_mut().filter(|_| reads_report) {
@@ -260,7 +261,7 @@ impl<C: Entrants, H> Contest<C, H> {
         if let Some(clock) = this.clock {
             clock.timer = None;
         }
-        this.lanes.give_up(None, Verdict::Lost);
+        this.lanes.give_up(None, verdict);
     }
 
     /// What the machine says, when it has been told what there is.

@@ -53,6 +53,7 @@ impl<F: Future, T> Lane<F, T> {
             Verdict::TimedOut => "the attempt took too long",
             Verdict::Evicted => "a newer attempt takes its place",
             Verdict::Lost => "another candidate has won",
+            Verdict::Late => "the time of the race is over",
         }));
     }
 }

@@ -90,8 +90,10 @@ pub(crate) enum Step {
 pub(crate) enum Verdict {
     TimedOut,
     Evicted,
-    /// Another one has won, or the race is over.
+    /// Another one has won.
     Lost,
+    /// The time of the race is over.
+    Late,
 }
 
 /// Whose fault a failure is.
