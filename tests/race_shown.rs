@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Timeline, ms, secs};
 use futures_util::stream;
 use tokio::time::sleep;
-use umbel::{CancelScope, Race, What, WhenFull, stopping};
+use umbel::{CancelScope, Race, What, WhenFull, scope, stopping};
 
 /// Each way in which an attempt can end is shown, in the order of starts.
 #[tokio::test(start_paused = true)]
@@ -126,4 +126,21 @@ async fn a_race_can_be_printed() {
     assert_eq!(format!("{race:?}"), "Reported(..)");
     let error = race.await.unwrap_err();
     assert_eq!(error.into_report().map(|report| report.elapsed), Some(Duration::ZERO));
+}
+
+/// In a picture a race and its attempts are shown as such, with the place where the race was made.
+#[tokio::test(start_paused = true)]
+async fn a_picture_shows_a_race_and_its_attempts() {
+    let picture = scope(async |s| {
+        let race = Race::new(0..2, async |_, _| pending::<Result<(), ()>>().await);
+        let (_, picture) = tokio::join!(race.timeout(secs(1)), async {
+            sleep(ms(500)).await;
+            s.picture().to_string()
+        });
+        picture
+    })
+    .await
+    .unwrap();
+    let shown: Vec<_> = picture.lines().map(|line| line.rsplit_once("  ").unwrap().0).collect();
+    assert_eq!(shown, ["scope", "└─ race", "   ├─ attempt", "   └─ attempt"]);
 }

@@ -14,8 +14,8 @@ use super::attempt::{Bell, Ticket, Turn};
 use super::stagger::Verdict;
 use crate::ground::error::Cancelled;
 use crate::ground::reason::Reason;
-use crate::scope::{Plain, ScopeFuture, around};
-use crate::tree::Site;
+use crate::scope::{Plain, ScopeFuture, around_as};
+use crate::tree::{Role, Site};
 
 /// What is known of an attempt.
 pub(super) struct Entry<T> {
@@ -37,7 +37,7 @@ pin_project! {
 
 impl<F: Future, T> Lane<F, T> {
     pub(super) fn new(attempt: F, entry: Entry<T>, grace: Option<Duration>, site: Site) -> Self {
-        let mut scope = around(attempt, site);
+        let mut scope = around_as(Role::Attempt, attempt, site);
         if let Some(grace) = grace {
             scope = scope.grace(grace);
         }

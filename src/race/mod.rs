@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 use futures_util::stream::Stream;
 use pin_project_lite::pin_project;
 
-use crate::scope::{Plain, ScopeFuture, around};
-use crate::tree::Site;
+use crate::scope::{Plain, ScopeFuture, around_as};
+use crate::tree::{Role, Site};
 use attempt::Attempt;
 use contest::{Contest, Finish};
 pub(crate) use contest::{Limit, Settings, Tell};
@@ -219,7 +219,7 @@ impl<C: Entrants> Race<C> {
 impl<C: Entrants, H> Race<C, H> {
     pub(crate) fn made(entrants: C, hook: H, tell: Option<Tell<C, H>>, settings: Settings) -> Self {
         let site = settings.site;
-        Self { scope: around(Contest::new(entrants, hook, tell, settings), site) }
+        Self { scope: around_as(Role::Race, Contest::new(entrants, hook, tell, settings), site) }
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {

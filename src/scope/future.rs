@@ -105,7 +105,16 @@ pub(crate) type Plain<F> = fn(Scope<'static>) -> F;
 
 /// A scope around a future that does not ask for the handle.
 pub(crate) fn around<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
-    ScopeFuture::new(None, Some(future), Role::Scope, site)
+    around_as(Role::Scope, future, site)
+}
+
+/// As [`around`], shown in pictures as what it is.
+pub(crate) fn around_as<F: Future>(
+    role: Role,
+    future: F,
+    site: Site,
+) -> ScopeFuture<'static, Plain<F>, F> {
+    ScopeFuture::new(None, Some(future), role, site)
 }
 
 /// As [`around`], and what is cancelled above does not reach it (R10).

@@ -36,7 +36,7 @@ pub use bound::{Full, Slot};
 pub use child::Child;
 pub use drain::{Drain, drain, orphans};
 pub use errors::Errors;
-pub(crate) use future::{Plain, around};
+pub(crate) use future::{Plain, around_as};
 pub use future::{ScopeFuture, scope};
 pub use handle::{CancelScope, Stopped, WaitCancelled, WaitStopping, cancelled, stopping};
 pub use local::{LocalNamed, LocalScope, local_scope};

@@ -90,6 +90,8 @@ fn draw(f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
         Role::Graft => "link",
         Role::Shield => "shield",
         Role::Service => "service",
+        Role::Race => "race",
+        Role::Attempt => "attempt",
     })?;
     if let Some(name) = &row.name {
         // Escaped: a name is the user's text, and this goes to terminals.

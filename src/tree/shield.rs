@@ -152,7 +152,7 @@ impl Tree {
                         return true;
                     }
                     match word.role() {
-                        Role::Scope | Role::Fork => stack.push(index),
+                        Role::Scope | Role::Race | Role::Attempt | Role::Fork => stack.push(index),
                         Role::Graft => {
                             let sub = state.below(index).and_then(|branch| branch.sub.clone());
                             grafts.extend(sub.map(|sub| (sub, TRUNK)));

@@ -51,6 +51,10 @@ pub(crate) enum Role {
     Shield = 4,
     /// A child task that its scope ends when the body and all other children have ended (R15).
     Service = 5,
+    /// A scope around a race: shown as such, and otherwise any scope.
+    Race = 6,
+    /// A scope around one attempt of a race, likewise.
+    Attempt = 7,
 }
 
 impl Role {
@@ -66,7 +70,7 @@ impl Role {
 
     /// Owned by a future that can resume a panic in whoever awaits it.
     pub(crate) fn is_scope(self) -> bool {
-        matches!(self, Self::Scope | Self::Shield)
+        matches!(self, Self::Scope | Self::Shield | Self::Race | Self::Attempt)
     }
 }
 
@@ -109,7 +113,9 @@ impl Word {
             2 => Role::Fork,
             3 => Role::Graft,
             4 => Role::Shield,
-            _ => Role::Service,
+            5 => Role::Service,
+            6 => Role::Race,
+            _ => Role::Attempt,
         }
     }
 
