@@ -101,7 +101,7 @@ impl<'a> Simulation<'a> {
                 Step::Start(number) => self.start(number),
                 Step::GiveUp(number, Verdict::TimedOut) => self.gone(number, "timed out"),
                 Step::GiveUp(number, Verdict::Evicted) => self.gone(number, "evicted"),
-                Step::GiveUp(_, Verdict::Lost) => panic!("nobody has won"),
+                Step::GiveUp(_, Verdict::Lost | Verdict::Late) => panic!("it is not over"),
                 Step::Exhausted if self.starts.is_empty() => self.end(Ending::Nobody),
                 Step::Exhausted => self.end(Ending::AllFailed),
                 Step::Late => self.end(Ending::Late),
