@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::future::shielded;
+use super::plain::shielded;
 use crate::context::stack::{self, Place};
 use crate::ground::panics;
 use crate::ground::reason::Kind;

@@ -24,7 +24,6 @@ use pin_project_lite::pin_project;
 use super::begin::Begin;
 use super::erased::{self, Fork};
 use super::finalize::{self, Finalizer};
-use super::handle::CancelScope;
 use super::options::{Limit, Options};
 use super::run::{Outcome, Run};
 use super::scope_handle::Scope;
@@ -100,28 +99,6 @@ where
     ScopeFuture::new(Some(body), None, Role::Scope, Location::caller())
 }
 
-/// The type of a body that is there already, and need not be made.
-pub(crate) type Plain<F> = fn(Scope<'static>) -> F;
-
-/// A scope around a future that does not ask for the handle.
-pub(crate) fn around<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
-    around_as(Role::Scope, future, site)
-}
-
-/// As [`around`], shown in pictures as what it is.
-pub(crate) fn around_as<F: Future>(
-    role: Role,
-    future: F,
-    site: Site,
-) -> ScopeFuture<'static, Plain<F>, F> {
-    ScopeFuture::new(None, Some(future), role, site)
-}
-
-/// As [`around`], and what is cancelled above does not reach it (R10).
-pub(super) fn shielded<F: Future>(future: F, site: Site) -> ScopeFuture<'static, Plain<F>, F> {
-    ScopeFuture::new(None, Some(future), Role::Shield, site)
-}
-
 pin_project! {
     /// The future of a [`scope`](fn@crate::scope). Options are set on it before it is awaited.
     #[must_use = "a scope does nothing until it is awaited"]
@@ -129,12 +106,12 @@ pin_project! {
         pub(super) limit: Limit,
         // Taken at the first poll.
         pub(super) options: Option<Box<Options>>,
-        site: Site,
+        pub(super) site: Site,
         // What makes the body, if it is not there yet; taken at the first poll.
         start: Option<B>,
         #[pin]
-        body: Option<F>,
-        run: Run<F::Output>,
+        pub(super) body: Option<F>,
+        pub(super) run: Run<F::Output>,
         forks: Option<Box<Set<Fork<'env>>>>,
         // The finalizer that is running.
         finalizer: Option<Finalizer>,
@@ -164,35 +141,6 @@ impl<B, F: Future> ScopeFuture<'_, B, F> {
     /// The node of a scope that is addressed before its first poll.
     pub(super) fn early(&mut self) -> &NodeRef {
         self.run.early(self.site)
-    }
-
-    /// The body of a scope that is made and has not been polled.
-    pub(crate) fn body_mut(&mut self) -> Option<&mut F> {
-        self.body.as_mut()
-    }
-
-    /// The same scope around another body, before its first poll.
-    pub(crate) fn map_body<G: Future>(
-        mut self,
-        make: impl FnOnce(F) -> G,
-    ) -> ScopeFuture<'static, Plain<G>, G> {
-        let mut scope =
-            ScopeFuture::new(None, self.body.take().map(make), self.run.role, self.site);
-        scope.limit = self.limit;
-        scope.options = self.options.take();
-        scope
-    }
-
-    /// Cancels the scope, from outside and by its owner; softly first, if it has a grace (R17). Before
-    /// the first poll it will then never start (R6).
-    pub(crate) fn cancel(self: Pin<&mut Self>, reason: Reason) {
-        let this = self.project();
-        if !this.run.is_open {
-            this.run.early(this.site);
-        }
-        if let Some(place) = &this.run.place {
-            CancelScope(place.node().clone()).request(|| reason);
-        }
     }
 
     /// Whether this scope's own deadline was the first cause of its cancellation.

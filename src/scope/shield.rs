@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::future::{Plain, ScopeFuture, shielded};
+use super::future::ScopeFuture;
+use super::plain::{Plain, shielded};
 use crate::ground::error::Elapsed;
 
 /// Runs `future` to its end although an enclosing scope is cancelled, but no longer than `limit`.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::future::{Plain, ScopeFuture, around};
+use super::future::ScopeFuture;
+use super::plain::{Plain, around};
 use crate::ground::error::{Elapsed, TimeoutError};
 
 /// Runs `future` in a scope of its own that is cancelled when `limit` has passed.
