@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 /// Answers every request with its path, on any number of connections.
 #[derive(Clone, Debug)]
@@ -60,6 +61,17 @@ impl Web {
             }
         })
         .await?
+    }
+
+    /// Serves the first who comes, with TLS.
+    ///
+    /// # Panics
+    ///
+    /// If that connection breaks off.
+    pub async fn serve_one_secure(self, listener: TcpListener, acceptor: TlsAcceptor) {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let stream = acceptor.accept(stream).await.expect("a handshake");
+        self.connection(stream).await.expect("an answer");
     }
 
     /// Serves one connection.

@@ -112,11 +112,7 @@ async fn tls_may_stand_around_the_race() {
     let https = HttpsConnectorBuilder::new().with_tls_config(tls::trusting(&[&host])).https_only();
     let client = client(https.enable_http1().wrap_connector(connector));
     scope(async |s| {
-        let (listener, acceptor) = (good.open().unwrap(), host.acceptor());
-        s.service(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            web.connection(acceptor.accept(stream).await.unwrap()).await.unwrap();
-        });
+        s.service(web.serve_one_secure(good.open().unwrap(), host.acceptor()));
         let one = ask(&client, &format!("https://stalk:{port}/one")).await;
         assert_eq!(one.unwrap(), "/one");
     })

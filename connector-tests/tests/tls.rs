@@ -179,12 +179,8 @@ async fn a_client_has_its_tls_inside_the_race() {
     let connector = secured(connector, tls::connector(&[&host]), None);
     let client: Client<_, Nothing> = Client::builder(TokioExecutor::new()).build(connector);
     scope(async |s| {
-        let (listener, acceptor) = (good.open().unwrap(), host.acceptor());
         s.service(plain_text(plain.open().unwrap()));
-        s.service(async move {
-            let (stream, _) = listener.accept().await.unwrap();
-            web.connection(acceptor.accept(stream).await.unwrap()).await.unwrap();
-        });
+        s.service(web.serve_one_secure(good.open().unwrap(), host.acceptor()));
         let one = ask(&client, &format!("https://stalk:{port}/one")).await;
         assert_eq!(one.unwrap(), "/one");
     })

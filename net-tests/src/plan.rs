@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use umbel::net::Family;
+
 /// The port that everything in the lab listens on.
 pub const PORT: u16 = 80;
 
@@ -12,16 +14,6 @@ pub const HELD: Duration = Duration::from_millis(400);
 
 /// How many hosts there are of each family and kind.
 pub(crate) const EACH: u8 = 3;
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
 
 /// What a host does with a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

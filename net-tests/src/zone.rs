@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::plan::{Family, Host, Kind};
+use umbel::net::Family;
+
+use crate::plan::{Host, Kind};
 
 /// What is answered to a question for one type of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

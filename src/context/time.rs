@@ -25,6 +25,15 @@ pub(crate) fn after(delay: Duration) -> Instant {
     now.checked_add(delay).unwrap_or_else(|| now + FAR)
 }
 
+/// When something has to be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    None,
+    /// Counted from the first poll.
+    After(Duration),
+    At(Instant),
+}
+
 /// By how much a limit must have passed before somebody else than its owner acts on it. tokio's timers
 /// are up to a millisecond late, and the owner is to have its turn first.
 const LATE: Duration = Duration::from_millis(2);

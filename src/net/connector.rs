@@ -24,13 +24,10 @@ use super::system::System;
 use crate::race::Race;
 use crate::race::attempt::Ticket;
 use crate::race::entrants::Entrants;
-use crate::race::stagger::{Pace, WhenFull};
+use crate::race::stagger::{DELAY, Pace, WhenFull};
 use crate::tree::Site;
 
-/// From one start to the next. Source: RFC 8305, section 5.
-const DELAY: Duration = Duration::from_millis(250);
-
-/// No shorter one is used. Source: the same, section 8, "MUST NOT be less than 10 milliseconds".
+/// No shorter delay is used. Source: RFC 8305, section 8, "MUST NOT be less than 10 milliseconds".
 const LEAST_DELAY: Duration = Duration::from_millis(10);
 
 /// How many attempts are in flight before the oldest is given up. Source: curl's limit.

@@ -9,6 +9,7 @@ use super::dial::Sockets;
 use super::event::Event;
 use super::family::Family;
 use super::order::Preference;
+use crate::context::time::Limit;
 use crate::race::entrants::Entrants;
 use crate::race::stagger::Pace;
 use crate::race::{self, Tell};
@@ -43,7 +44,7 @@ impl Settings {
         let mut settings = race::Settings::new(self.pace, site);
         settings.grace = self.grace;
         if let Some(limit) = self.timeout {
-            settings.limit = race::Limit::After(limit);
+            settings.limit = Limit::After(limit);
         }
         settings
     }

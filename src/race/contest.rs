@@ -19,7 +19,7 @@ use super::entrants::Entrants;
 use super::lanes::{Entry, Lane, Lanes};
 use super::report::{Attempted, Outcome, RaceEvent, Report, What};
 use super::stagger::{Fault, Pace, Stagger, Step, Verdict};
-use crate::context::time::{self, Timer};
+use crate::context::time::{self, Limit, Timer};
 use crate::ground::error::Cancelled;
 use crate::tree::Site;
 
@@ -31,6 +31,7 @@ const STARTS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
+    /// When the race is over, won or not.
     pub(crate) limit: Limit,
     pub(crate) grace: Option<Duration>,
     /// Somebody reads the report of a race that was won.
@@ -42,14 +43,6 @@ impl Settings {
     pub(crate) fn new(pace: Pace, site: Site) -> Self {
         Self { pace, limit: Limit::None, grace: None, wants_report: false, site }
     }
-}
-
-/// When a race is over, won or not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Limit {
-    None,
-    After(Duration),
-    At(Instant),
 }
 
 /// What a race has come to.

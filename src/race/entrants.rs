@@ -128,21 +128,34 @@ where
     }
 }
 
-/// Makes an attempt of a candidate.
-type Make<A, T, F> = fn(&mut A, Attempt, T) -> F;
+/// A closure that makes attempts of candidates.
+struct Maker<A, T, F> {
+    closure: A,
+    call: fn(&mut A, Attempt, T) -> F,
+}
 
-fn make<A, T, F>(closure: &mut A, attempt: Attempt, candidate: T) -> F
-where
-    A: FnMut(Attempt, T) -> F,
-{
-    closure(attempt, candidate)
+impl<A, T, F> Maker<A, T, F> {
+    fn new(closure: A) -> Self
+    where
+        A: FnMut(Attempt, T) -> F,
+    {
+        Self { closure, call: |closure, attempt, candidate| closure(attempt, candidate) }
+    }
+
+    /// The attempt, with what the report calls it.
+    fn launch(&mut self, mut ticket: Ticket<'_>, candidate: T) -> (T, F)
+    where
+        T: Clone,
+    {
+        let attempt = (self.call)(&mut self.closure, ticket.attempt(), candidate.clone());
+        (candidate, attempt)
+    }
 }
 
 /// The items of an iterator, and a closure that makes attempts of them.
 pub struct Listed<I, A, T, F> {
     candidates: Ahead<I, T>,
-    attempt: A,
-    make: Make<A, T, F>,
+    maker: Maker<A, T, F>,
 }
 
 impl<I, A, T, F> Listed<I, A, T, F> {
@@ -151,7 +164,7 @@ impl<I, A, T, F> Listed<I, A, T, F> {
         I: Iterator<Item = T>,
         A: FnMut(Attempt, T) -> F,
     {
-        Self { candidates: Ahead::new(candidates), attempt, make }
+        Self { candidates: Ahead::new(candidates), maker: Maker::new(attempt) }
     }
 }
 
@@ -172,11 +185,9 @@ where
         self.candidates.look()
     }
 
-    fn launch(mut self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(T, F)> {
-        let this = &mut *self;
-        let candidate = this.candidates.item.take()?;
-        let attempt = (this.make)(&mut this.attempt, ticket.attempt(), candidate.clone());
-        Some((candidate, attempt))
+    fn launch(mut self: Pin<&mut Self>, ticket: Ticket<'_>) -> Option<(T, F)> {
+        let candidate = self.candidates.item.take()?;
+        Some(self.maker.launch(ticket, candidate))
     }
 
     fn rest(mut self: Pin<&mut Self>) -> Vec<T> {
@@ -214,8 +225,7 @@ pin_project! {
         candidates: Option<S>,
         poll_next: PollNext<S, T, F>,
         next: Option<T>,
-        attempt: A,
-        make: Make<A, T, F>,
+        maker: Maker<A, T, F>,
     }
 }
 
@@ -225,8 +235,8 @@ impl<S, A, T, F: Try> Streamed<S, A, T, F> {
         S: Stream<Item = Result<T, F::Error>>,
         A: FnMut(Attempt, T) -> F,
     {
-        let candidates = Some(candidates);
-        Self { candidates, poll_next: S::poll_next, next: None, attempt, make }
+        let (candidates, maker) = (Some(candidates), Maker::new(attempt));
+        Self { candidates, poll_next: S::poll_next, next: None, maker }
     }
 }
 
@@ -265,11 +275,10 @@ where
         Supply::Later
     }
 
-    fn launch(self: Pin<&mut Self>, mut ticket: Ticket<'_>) -> Option<(T, F)> {
+    fn launch(self: Pin<&mut Self>, ticket: Ticket<'_>) -> Option<(T, F)> {
         let this = self.project();
         let candidate = this.next.take()?;
-        let attempt = (this.make)(this.attempt, ticket.attempt(), candidate.clone());
-        Some((candidate, attempt))
+        Some(this.maker.launch(ticket, candidate))
     }
 
     fn rest(self: Pin<&mut Self>) -> Vec<T> {

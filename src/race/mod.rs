@@ -22,14 +22,15 @@ use std::time::{Duration, Instant};
 use futures_util::stream::Stream;
 use pin_project_lite::pin_project;
 
+use crate::context::time::Limit;
 use crate::scope::{Plain, ScopeFuture, around_as};
 use crate::tree::{Role, Site};
 use attempt::Attempt;
 use contest::{Contest, Finish};
-pub(crate) use contest::{Limit, Settings, Tell};
+pub(crate) use contest::{Settings, Tell};
 use entrants::{Entrants, Futures, Listed, Streamed};
 use report::{RaceError, RaceEvent, Report};
-use stagger::{Pace, WhenFull};
+use stagger::{DELAY, Pace, WhenFull};
 
 /// Runs all candidates at once; the first to succeed wins.
 ///
@@ -143,9 +144,6 @@ pin_project! {
         scope: ScopeFuture<'static, Plain<Contest<C, H>>, Contest<C, H>>,
     }
 }
-
-/// From one start to the next, unless something else is set. Source: RFC 8305, section 5.
-const DELAY: Duration = Duration::from_millis(250);
 
 impl<I, A, T, F, V, E> Race<Listed<I, A, T, F>>
 where

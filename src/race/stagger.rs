@@ -23,6 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+/// From one start to the next, unless something else is set. Source: RFC 8305, section 5.
+pub(crate) const DELAY: Duration = Duration::from_millis(250);
+
 /// What may be set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -207,14 +210,11 @@ impl Stagger {
     }
 
     fn is_open(&self, now: Instant) -> bool {
-        match self.gate {
-            Gate::Open => self.held_until().is_none_or(|at| at <= now),
-            Gate::At(at) => at <= now && self.held_until().is_none_or(|at| at <= now),
-            Gate::Shut => false,
-        }
+        !matches!(self.gate, Gate::Shut) && self.opens(None).is_none_or(|at| at <= now)
     }
 
-    /// When the gate opens for a candidate that is there at `from`; nothing if it does not by itself.
+    /// When the gate opens for a candidate that is there at `from`; nothing if it is open, or does not by
+    /// itself.
     fn opens(&self, from: Option<Instant>) -> Option<Instant> {
         match self.gate {
             Gate::Open => from.max(self.held_until()),

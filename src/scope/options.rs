@@ -8,17 +8,8 @@ use super::bound;
 use super::future::ScopeFuture;
 use super::handle::CancelScope;
 use crate::context::local::{ScopeLocal, Values};
-use crate::context::time;
+use crate::context::time::{self, Limit};
 use crate::tree::NodeRef;
-
-/// When a scope has to be done.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
-    None,
-    /// Counted from the first poll.
-    After(Duration),
-    At(Instant),
-}
 
 impl Limit {
     /// The first poll: the time begins.

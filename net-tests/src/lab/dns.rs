@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
+use umbel::net::Family;
 
-use crate::plan::Family;
 use crate::zone::{self, Answer, Zone};
 
 /// More than a question over UDP may have.

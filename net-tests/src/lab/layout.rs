@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::net::IpAddr;
 use std::path::Path;
 
+use umbel::net::Family;
+
 use super::namespaces::Namespaces;
 use super::tools::{ip, is_there, nft};
-use crate::plan::{self, CLIENT, EACH, Family, Host, Kind, Link};
+use crate::plan::{self, CLIENT, EACH, Host, Kind, Link};
 use crate::trouble::Trouble;
 
 /// Nothing is set up where one of these is missing.
