@@ -28,7 +28,7 @@ pub(crate) enum Flaw {
     Forget,
     /// A task is left behind on the runtime.
     Task,
-    /// A request is made that is not written down.
+    /// A request is written down that nobody has made.
     Request,
     /// An error that the hook is told of is not written down.
     Error,

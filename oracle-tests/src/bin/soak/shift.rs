@@ -228,13 +228,14 @@ impl Shift {
         }
     }
 
-    /// Takes something out of a journal, as if it had not been written down.
+    /// Makes a journal say what was not: a request more, a panic less. What it says besides stays true, so
+    /// that one check and no other can find it.
     fn spoil(&self, pages: &mut Pages) {
         match self.flaw {
             Some(Flaw::Request) => {
                 let mut regions = pages.regions.iter_mut();
                 if let Some(region) = regions.find(|region| region.requests > 0) {
-                    region.requests -= 1;
+                    region.requests += 1;
                 }
             }
             Some(Flaw::Panic) => {
