@@ -27,7 +27,7 @@ impl Sockets {
         let mut again = AGAIN;
         loop {
             let outcome = self.connect_once(address).await;
-            if again == 0 || !self.is_spurious(&outcome, address) {
+            if again == 0 || !is_spurious(&outcome, address) {
                 return outcome;
             }
             again -= 1;
@@ -47,19 +47,18 @@ impl Sockets {
         }
         socket.connect(address).await
     }
+}
 
-    /// The system chose a port that is not free any more, or the very port that was to be reached on this
-    /// host: then TCP's simultaneous open has connected the socket to itself.
-    fn is_spurious(&self, outcome: &io::Result<TcpStream>, address: SocketAddr) -> bool {
-        let is_chosen = self.local.v4.is_none() && self.local.v6.is_none();
-        is_chosen
-            && match outcome {
-                Ok(stream) => {
-                    address.ip().is_loopback()
-                        && stream.local_addr().is_ok_and(|local| local == address)
-                }
-                Err(error) => error.kind() == ErrorKind::AddrNotAvailable,
-            }
+/// The system, which chooses the local port, chose one that is not free any more, or the very one that was
+/// to be reached on this host: then TCP's simultaneous open (RFC 9293, section 3.5) has connected the socket
+/// to itself.
+fn is_spurious(outcome: &io::Result<TcpStream>, address: SocketAddr) -> bool {
+    match outcome {
+        // Hosts have other addresses than 127.0.0.1, and 0.0.0.0 is one of them to connect to.
+        Ok(stream) => stream.local_addr().is_ok_and(|local| {
+            local.port() == address.port() && stream.peer_addr().is_ok_and(|peer| peer == local)
+        }),
+        Err(error) => error.kind() == ErrorKind::AddrNotAvailable,
     }
 }
 
@@ -71,4 +70,42 @@ pub(super) fn is_shortage(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     const SHORTAGES: [i32; 2] = [10_024, 10_055];
     error.raw_os_error().is_some_and(|code| SHORTAGES.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn bind(socket: &TcpSocket, address: SocketAddr) -> io::Result<()> {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)
+    }
+
+    /// How many sockets are made for an address where nobody listens, if each is given the very port that
+    /// it is to reach.
+    async fn sockets_made(address: Ipv4Addr) -> io::Result<usize> {
+        // Nobody else is given its port.
+        let holder = TcpSocket::new_v4()?;
+        bind(&holder, (address, 0).into())?;
+        let made = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&made);
+        let configure: Configure = Arc::new(move |socket, address| {
+            count.fetch_add(1, Ordering::Relaxed);
+            bind(socket, address)
+        });
+        let sockets = Sockets { configure: Some(configure), ..Sockets::default() };
+        drop(sockets.connect(holder.local_addr()?).await);
+        Ok(made.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_has_reached_itself_is_made_again() -> io::Result<()> {
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            assert_eq!(sockets_made(address).await?, 1 + AGAIN, "{address}");
+        }
+        Ok(())
+    }
 }
