@@ -209,11 +209,18 @@ fn a_resolver_survives_its_runtime() {
     }
 }
 
-/// The system's set-up can be read, and hickory knows this name by itself.
+/// The system's set-up can be read, if it names a server, and hickory knows this name by itself.
 #[tokio::test]
 #[cfg(all(feature = "system-config", target_os = "linux"))]
 async fn the_systems_set_up_will_do() {
-    let hickory = Hickory::from_system_conf().unwrap();
+    let hickory = match Hickory::from_system_conf() {
+        Ok(hickory) => hickory,
+        Err(error) => {
+            let set_up = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+            assert!(!set_up.contains("nameserver"), "{error}: {set_up}");
+            return;
+        }
+    };
     let found = hickory.lookup("localhost", Family::V4).await.unwrap();
     assert_eq!(found.iter().map(SocketAddr::ip).collect::<Vec<_>>(), [Ipv4Addr::LOCALHOST]);
 }
