@@ -157,7 +157,7 @@ impl<C: Entrants, H> Future for Contest<C, H> {
                     }
                 }
                 Step::GiveUp(number, verdict) => {
-                    self.as_mut().project().lanes.give_up(Some(number), verdict);
+                    self.as_mut().project().lanes.give_up(number, verdict);
                 }
                 Step::Exhausted => self.as_mut().end(None, false),
                 Step::Late => self.as_mut().end(None, true),
@@ -254,7 +254,7 @@ impl<C: Entrants, H> Contest<C, H> {
         if let Some(clock) = this.clock {
             clock.timer = None;
         }
-        this.lanes.give_up(None, verdict);
+        this.lanes.give_up_all(verdict);
     }
 
     /// What the machine says, when it has been told what there is.

@@ -44,17 +44,19 @@ impl<F: Future, T> Lane<F, T> {
         Self { scope, entry: Some(entry) }
     }
 
-    fn give_up(self: Pin<&mut Self>, verdict: Verdict) {
+    /// Whether it had not been given up before.
+    fn give_up(self: Pin<&mut Self>, verdict: Verdict) -> bool {
         let this = self.project();
-        if let Some(entry) = this.entry {
-            entry.verdict = Some(verdict);
-        }
+        let in_flight = this.entry.as_mut().filter(|entry| entry.verdict.is_none());
+        let Some(entry) = in_flight else { return false };
+        entry.verdict = Some(verdict);
         this.scope.cancel(Reason::new(match verdict {
             Verdict::TimedOut => "the attempt took too long",
             Verdict::Evicted => "a newer attempt takes its place",
             Verdict::Lost => "another candidate has won",
             Verdict::Late => "the time of the race is over",
         }));
+        true
     }
 }
 
@@ -179,21 +181,28 @@ impl<F: Future, T> Lanes<F, T> {
         None
     }
 
-    /// Gives up the attempt of that number, or all, if they have not been given up before. Those are
-    /// polled by the next [`poll_next`](Self::poll_next).
-    pub(super) fn give_up(self: Pin<&mut Self>, number: Option<usize>, verdict: Verdict) {
+    /// Gives up the attempt of that number, if it has not been given up before. It is polled by the next
+    /// [`poll_next`](Self::poll_next).
+    pub(super) fn give_up(self: Pin<&mut Self>, number: usize, verdict: Verdict) {
         let mut this = self.project();
-        let is_meant = |lane: &Lane<F, T>| {
-            let in_flight = lane.entry.as_ref().filter(|entry| entry.verdict.is_none());
-            in_flight.is_some_and(|entry| number.is_none_or(|number| number == entry.number))
-        };
-        if let Some(first) = this.first.as_mut().as_pin_mut().filter(|first| is_meant(first)) {
-            first.give_up(verdict);
-            *this.is_first_due = true;
+        if let Some(Member { lane, .. }) = this.others.get_mut(&number) {
+            if lane.as_mut().give_up(verdict) {
+                this.due.insert(number);
+            }
+        } else if let Some(first) = this.first.as_mut().as_pin_mut() {
+            // Who is in flight and not among the others is the first.
+            *this.is_first_due |= first.give_up(verdict);
+        }
+    }
+
+    /// As [`give_up`](Self::give_up), of all attempts.
+    pub(super) fn give_up_all(self: Pin<&mut Self>, verdict: Verdict) {
+        let mut this = self.project();
+        if let Some(first) = this.first.as_mut().as_pin_mut() {
+            *this.is_first_due |= first.give_up(verdict);
         }
         for (number, Member { lane, .. }) in this.others {
-            if is_meant(lane) {
-                lane.as_mut().give_up(verdict);
+            if lane.as_mut().give_up(verdict) {
                 this.due.insert(*number);
             }
         }
