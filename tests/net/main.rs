@@ -203,6 +203,23 @@ async fn a_socket_is_configured_and_has_its_local_address() {
     assert!(socket2::SockRef::from(&stream).keepalive().unwrap());
 }
 
+/// A port that is not to be had any more may be another time; but an attempt does not try for ever.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_made_three_times_at_most() {
+    let (_listener, open) = good();
+    for (taken, all) in [(2, 3), (u64::MAX, 3)] {
+        let sockets = Arc::new(AtomicU64::new(0));
+        let made = Arc::clone(&sockets);
+        let connector = Connector::new().configure(move |_, _| {
+            let is_taken = made.fetch_add(1, Ordering::Relaxed) < taken;
+            if is_taken { Err(io::ErrorKind::AddrNotAvailable.into()) } else { Ok(()) }
+        });
+        let outcome = connector.connect_addrs([open]).await;
+        assert_eq!(outcome.is_ok(), taken < all);
+        assert_eq!(sockets.load(Ordering::Relaxed), all);
+    }
+}
+
 /// An attempt that cannot have a socket fails by itself, and the next one starts.
 #[tokio::test(start_paused = true)]
 async fn what_configure_refuses_is_that_attempts_failure() {
