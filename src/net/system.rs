@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::iter;
 use std::mem;
 use std::net::SocketAddr;
 
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::family::Family;
 use super::resolve::Resolver;
+use crate::ground::panics;
 use crate::ground::runtime;
 use crate::ground::sync::{Lock, static_lock};
 
@@ -35,20 +37,26 @@ pub struct System;
 
 impl Resolver for System {
     async fn lookup(&self, host: &str, family: Family) -> io::Result<Vec<SocketAddr>> {
+        // An address with a zone (`fe80::1%eth0`): there is none like it of the other family.
+        if family == Family::V4 && host.contains(':') {
+            return Ok(Vec::new());
+        }
         let (reply, answer) = oneshot::channel();
         submit(Query { host: host.to_owned(), family, reply });
         answer.await.unwrap_or_else(|_| Err(io::Error::other("the lookup panicked")))
     }
 }
 
+type Answer = io::Result<Vec<SocketAddr>>;
+
 struct Query {
     host: String,
     family: Family,
-    reply: oneshot::Sender<io::Result<Vec<SocketAddr>>>,
+    reply: oneshot::Sender<Answer>,
 }
 
 impl Query {
-    fn answer(self, found: io::Result<Vec<SocketAddr>>) {
+    fn answer(self, found: Answer) {
         // Whoever has asked may be gone by now.
         let _ = self.reply.send(found);
     }
@@ -74,8 +82,8 @@ impl Desk {
     /// The next query for one of the threads; if there is none, that thread ends. What nobody waits for any
     /// more is not asked.
     fn next(&mut self) -> Option<Query> {
-        self.waiting.retain(|query| !query.reply.is_closed());
-        let query = self.waiting.pop_front();
+        let mut waiting = iter::from_fn(|| self.waiting.pop_front());
+        let query = waiting.find(|query| !query.reply.is_closed());
         self.threads -= usize::from(query.is_none());
         query
     }
@@ -107,7 +115,8 @@ fn submit(query: Query) {
     if !desk(family).lock().take_in(query) {
         return;
     }
-    let started = runtime::spawn_thread(&format!("lookup {family}"), move || work(family));
+    let main = move || work(desk(family), |host| look_up(host, family));
+    let started = runtime::spawn_thread(&format!("lookup {family}"), main);
     if let Err(error) = started {
         let stranded = desk(family).lock().short_of_threads();
         for query in stranded {
@@ -117,16 +126,24 @@ fn submit(query: Query) {
 }
 
 /// What a thread does, until there is nothing left to do.
-fn work(family: Family) {
+///
+/// A panic costs the query and not the thread, which would be missing for good: of a waker, or where the
+/// system's words for an error are no UTF-8.
+fn work(desk: &Lock<Desk>, look_up: impl Fn(&str) -> Answer) {
     loop {
-        let next = desk(family).lock().next();
+        let next = desk.lock().next();
         let Some(query) = next else { return };
-        let found = look_up(&query.host, family);
-        query.answer(found);
+        let answered = panics::catch(|| {
+            let found = look_up(&query.host);
+            query.answer(found);
+        });
+        if let Err(panic) = answered {
+            panics::discard(panic);
+        }
     }
 }
 
-fn look_up(host: &str, family: Family) -> io::Result<Vec<SocketAddr>> {
+fn look_up(host: &str, family: Family) -> Answer {
     let hints = AddrInfoHints {
         address: match family {
             Family::V4 => AddrFamily::Inet,
@@ -159,9 +176,7 @@ fn telling(error: LookupError) -> io::Error {
 mod tests {
     use super::*;
 
-    type Answer = oneshot::Receiver<io::Result<Vec<SocketAddr>>>;
-
-    fn query(host: &str) -> (Query, Answer) {
+    fn query(host: &str) -> (Query, oneshot::Receiver<Answer>) {
         let (reply, answer) = oneshot::channel();
         (Query { host: host.to_owned(), family: Family::V4, reply }, answer)
     }
@@ -204,6 +219,19 @@ mod tests {
         assert_eq!(desk.short_of_threads().len(), 0);
         assert_eq!(desk.short_of_threads().len(), 2);
         assert_eq!(desk.threads, 0);
+    }
+
+    /// A lookup that panics has no answer; the thread goes on to the next.
+    #[test]
+    fn a_panic_costs_a_query_and_no_thread() {
+        let desk = Lock::new(Desk::default());
+        let ((bad, mut none), (good, mut some)) = (query("bad"), query("good"));
+        assert!(desk.lock().take_in(bad) && desk.lock().take_in(good));
+        work(&desk, |host| if host == "bad" { panic!("no UTF-8") } else { Ok(Vec::new()) });
+        assert!(none.try_recv().is_err());
+        assert!(some.try_recv().is_ok_and(|found| found.is_ok_and(|found| found.is_empty())));
+        let desk = desk.lock();
+        assert_eq!((desk.waiting.len(), desk.threads), (0, 1));
     }
 
     /// What the system says of names that cannot be: an error of a kind that tells.

@@ -107,6 +107,16 @@ async fn hosts_that_cannot_be() {
     }
 }
 
+/// An address with a zone is one of IPv6, and no lookup of IPv4 has failed beside it.
+#[tokio::test]
+async fn an_address_with_a_zone_is_of_one_family() {
+    let error = refused(umbel::net::connect("[fe80::1%nowhere]", 9).await);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let errors = &ConnectError::of(&error).unwrap().report().source_errors;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].to_string().starts_with("IPv6 lookup: "), "{error}");
+}
+
 /// Addresses that cannot be tried from the local address are named.
 #[tokio::test]
 async fn an_address_without_a_local_one_is_named() {
