@@ -5,11 +5,13 @@
 mod common;
 
 use std::future::{Future, pending};
+use std::sync::Arc;
+use std::task::Waker;
 
-use common::{Mark, Timeline, boom, drive, ms, panic_of, secs};
+use common::{Gate, Mark, PanickingWaker, Timeline, boom, drive, ms, panic_of, secs, with_waker};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::sleep;
-use umbel::{Race, What, scope};
+use umbel::{Race, What, race, scope};
 
 type Attempt = std::pin::Pin<Box<dyn Future<Output = Result<(), ()>>>>;
 
@@ -152,4 +154,26 @@ fn a_race_that_has_panicked_can_be_dropped() {
     let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| racing.poll()));
     assert_eq!(common::text(&polled.map(drop).unwrap_err()), "closure");
     drop(racing);
+}
+
+/// R14: the waker of whoever awaits the race panics; whoever has woken an attempt goes on to the next one.
+#[test]
+fn a_panicking_waker_does_not_keep_the_others_from_being_woken() {
+    let (gate, panicking) = (Gate::new(), PanickingWaker::new());
+    let candidates: [Attempt; 2] = [Box::pin(pending()), Box::pin(wait(&gate))];
+    let mut racing = Box::pin(race(candidates));
+    assert!(with_waker(racing.as_mut(), &Waker::from(Arc::clone(&panicking))).is_pending());
+    let mut other = drive(gate.wait());
+    other.pending();
+    gate.open();
+    assert_eq!((panicking.count(), other.wakes()), (1, 1));
+    assert!(with_waker(racing.as_mut(), Waker::noop()).is_ready());
+}
+
+fn wait(gate: &Gate) -> impl Future<Output = Result<(), ()>> + use<> {
+    let wait = gate.wait();
+    async {
+        wait.await;
+        Ok(())
+    }
 }

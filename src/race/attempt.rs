@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
+use crate::ground::panics;
 use crate::ground::seeded;
 use crate::ground::sync::Lock;
 
@@ -85,7 +86,7 @@ impl Bell {
         let waker = inbox.waker.take();
         drop(inbox);
         if let Some(waker) = waker {
-            waker.wake();
+            panics::wake(waker);
         }
     }
 
