@@ -275,23 +275,30 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
         host: impl AsRef<str>,
         port: u16,
     ) -> impl Future<Output = io::Result<L::Output>> {
-        let site = Location::caller();
-        async move {
-            let host = host::bare(host.as_ref());
-            let target = || host::with_port(host, port);
-            let dial = |mut ticket: Ticket<'_>, address| {
-                let attempt = || Attempt::new(host.into(), address, ticket.attempt());
-                self.dial(address, L::handle(attempt))
-            };
-            if let Some(ip) = host::literal(host) {
-                let entrants = Dialing::of_list([SocketAddr::new(ip, port)], &self.settings, dial);
-                return self.run(entrants, site, target).await;
-            }
-            let v6 = self.resolver.answers(host, Family::V6);
-            let v4 = self.resolver.answers(host, Family::V4);
-            let entrants = Dialing::of_answers(v6, v4, port, &self.settings, dial);
-            self.run(entrants, site, target).await
+        self.connect_at(Location::caller(), host, port)
+    }
+
+    /// For whoever stands at `site`.
+    pub(super) async fn connect_at(
+        &self,
+        site: Site,
+        host: impl AsRef<str>,
+        port: u16,
+    ) -> io::Result<L::Output> {
+        let host = host::bare(host.as_ref());
+        let target = || host::with_port(host, port);
+        let dial = |mut ticket: Ticket<'_>, address| {
+            let attempt = || Attempt::new(host.into(), address, ticket.attempt());
+            self.dial(address, L::handle(attempt))
+        };
+        if let Some(ip) = host::literal(host) {
+            let entrants = Dialing::of_list([SocketAddr::new(ip, port)], &self.settings, dial);
+            return self.run(entrants, site, target).await;
         }
+        let v6 = self.resolver.answers(host, Family::V6);
+        let v4 = self.resolver.answers(host, Family::V4);
+        let entrants = Dialing::of_answers(v6, v4, port, &self.settings, dial);
+        self.run(entrants, site, target).await
     }
 
     /// Connects to the best of `addresses`. They keep their order within a family; the first one's family

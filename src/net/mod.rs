@@ -32,7 +32,9 @@ mod sort;
 mod source;
 mod system;
 
+use std::future::Future;
 use std::io;
+use std::panic::Location;
 
 use tokio::net::TcpStream;
 
@@ -53,8 +55,10 @@ pub use system::System;
 /// # Cancel safety
 ///
 /// Dropping it closes all sockets. A lookup of the [system's](System) may go on; nobody waits for it.
-pub async fn connect(host: impl AsRef<str>, port: u16) -> io::Result<TcpStream> {
-    Connector::new().connect(host, port).await
+#[track_caller]
+pub fn connect(host: impl AsRef<str>, port: u16) -> impl Future<Output = io::Result<TcpStream>> {
+    let site = Location::caller();
+    async move { Connector::new().connect_at(site, host, port).await }
 }
 
 #[cfg(test)]

@@ -171,6 +171,25 @@ async fn a_connection_that_is_not_wanted_any_more_closes_its_sockets() {
     assert_eq!(callers(), [0, 0]);
 }
 
+/// A picture shows a connection where it was asked for, and not as a line of the library's.
+#[tokio::test(start_paused = true)]
+async fn a_picture_shows_where_a_connection_was_asked_for() {
+    let hole = Hole::dig();
+    let (host, port) = (hole.at.ip().to_string(), hole.at.port());
+    let connector = Connector::new();
+    let picture = scope(async |s| {
+        let connecting = async {
+            tokio::join!(umbel::net::connect(&host, port), connector.connect(&host, port))
+        };
+        let shown = umbel::timeout(DELAY, connecting);
+        tokio::join!(shown, async { s.picture().to_string() }).1
+    });
+    let picture = picture.await.unwrap();
+    let races: Vec<_> = picture.lines().filter(|line| line.contains("race ")).collect();
+    assert_eq!(races.len(), 2, "{picture}");
+    assert!(races.iter().all(|race| race.contains(file!())), "{picture}");
+}
+
 /// The system's own resolver, by a name that every host has; from a spawned task.
 #[tokio::test]
 async fn the_systems_resolver_knows_this_host() {
