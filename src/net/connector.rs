@@ -178,7 +178,7 @@ impl<R, L> Connector<R, L> {
     }
 
     /// The address to connect from, for addresses of its family; one for each family can be set. If one is
-    /// set and the other is not, addresses of the other family are not tried, and the error says so.
+    /// set and the other is not, the other family is neither looked up nor tried, and the error says so.
     #[must_use]
     pub fn local_address(self, address: IpAddr) -> Self {
         let address = address.to_canonical();
@@ -295,9 +295,8 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
             let entrants = Dialing::of_list([SocketAddr::new(ip, port)], &self.settings, dial);
             return self.run(entrants, site, target).await;
         }
-        let v6 = self.resolver.answers(host, Family::V6);
-        let v4 = self.resolver.answers(host, Family::V4);
-        let entrants = Dialing::of_answers(v6, v4, port, &self.settings, dial);
+        let ask = |family| self.resolver.answers(host, family);
+        let entrants = Dialing::of_answers(ask, port, &self.settings, dial);
         self.run(entrants, site, target).await
     }
 

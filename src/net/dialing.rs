@@ -31,8 +31,8 @@ pin_project! {
         v4: Option<S>,
         port: u16,
         order: Order,
-        // There is no local address to try them from.
-        skipped: Vec<SocketAddr>,
+        // For want of a local address.
+        skipped: Vec<io::Error>,
         dial: D,
         settings: &'a Settings,
         began: Option<Instant>,
@@ -53,19 +53,41 @@ impl<'a, D> Dialing<'a, Empty<Answer>, D> {
     ) -> Self {
         let mut skipped = Vec::new();
         let addresses =
-            addresses.into_iter().filter(|&address| settings.can_try(address, &mut skipped));
+            addresses.into_iter().filter(|address| can_try(settings, address, &mut skipped));
         let order = Order::of_list(addresses, settings.preference, source::source_for);
         Self { v6: None, v4: None, port: 0, order, skipped, dial, settings, began: None }
     }
 }
 
 impl<'a, S, D> Dialing<'a, S, D> {
-    /// Addresses that are being looked up.
-    pub(super) fn of_answers(v6: S, v4: S, port: u16, settings: &'a Settings, dial: D) -> Self {
-        let order = Order::of_answers(settings.preference, source::source_for);
-        let (v6, v4, skipped) = (Some(v6), Some(v4), Vec::new());
+    /// Addresses that are being looked up. A family that cannot be tried is not asked about, and not waited for.
+    pub(super) fn of_answers(
+        ask: impl Fn(Family) -> S,
+        port: u16,
+        settings: &'a Settings,
+        dial: D,
+    ) -> Self {
+        let mut order = Order::of_answers(settings.preference, source::source_for);
+        let mut skipped = Vec::new();
+        let [v6, v4] = [Family::V6, Family::V4].map(|family| {
+            let can_try = settings.can_try(family);
+            if !can_try {
+                order.finished(family);
+                skipped.push(error::not_asked(family));
+            }
+            can_try.then(|| ask(family))
+        });
         Self { v6, v4, port, order, skipped, dial, settings, began: None }
     }
+}
+
+/// Whether there is a local address to try this one from, if one is needed.
+fn can_try(settings: &Settings, address: &SocketAddr, skipped: &mut Vec<io::Error>) -> bool {
+    let can_try = settings.can_try(Family::of(address));
+    if !can_try {
+        skipped.push(error::skipped(*address));
+    }
+    can_try
 }
 
 impl<S: Stream<Item = Answer>, D> Dialing<'_, S, D> {
@@ -98,7 +120,7 @@ impl<S: Stream<Item = Answer>, D> Dialing<'_, S, D> {
         });
         match answer {
             Ok(mut addresses) => {
-                addresses.retain(|&address| this.settings.can_try(address, this.skipped));
+                addresses.retain(|address| can_try(this.settings, address, this.skipped));
                 this.order.answer(family, addresses, now);
             }
             Err(error) => {
@@ -147,7 +169,7 @@ where
             }
         }
         let this = self.project();
-        errors.extend(this.skipped.drain(..).map(error::skipped));
+        errors.append(this.skipped);
         this.order.supply(now)
     }
 

@@ -143,6 +143,12 @@ pub(super) fn skipped(address: SocketAddr) -> io::Error {
     io::Error::new(ErrorKind::AddrNotAvailable, text)
 }
 
+/// A family whose addresses could not be tried from here.
+pub(super) fn not_asked(family: Family) -> io::Error {
+    let text = format!("{family}: not looked up, there is no local {family} address");
+    io::Error::new(ErrorKind::AddrNotAvailable, text)
+}
+
 /// Why the addresses of one family are not known.
 #[derive(Debug)]
 pub(super) struct LookupFailed {

@@ -29,14 +29,10 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Whether an address can be tried: if there is a local address, then of its family too.
-    pub(super) fn can_try(&self, address: SocketAddr, skipped: &mut Vec<SocketAddr>) -> bool {
-        let (local, family) = (&self.sockets.local, Family::of(&address));
-        let can = local.of(family).is_some() || local.of(family.other()).is_none();
-        if !can {
-            skipped.push(address);
-        }
-        can
+    /// Whether addresses of `family` can be tried: if there is a local address, then one of theirs too.
+    pub(super) fn can_try(&self, family: Family) -> bool {
+        let local = &self.sockets.local;
+        local.of(family).is_some() || local.of(family.other()).is_none()
     }
 
     /// For one connection.

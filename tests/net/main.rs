@@ -97,6 +97,24 @@ async fn a_silent_family_costs_the_resolution_delay() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
+/// A family that cannot be tried, for want of a local address, is not waited for; won or lost.
+#[tokio::test(start_paused = true)]
+async fn a_family_that_cannot_be_tried_costs_nothing() {
+    let ((_listener, open), (_taken, closed)) = (good(), refusing());
+    let start = Instant::now();
+    let connector = Connector::new().local_address("127.0.0.1".parse().unwrap());
+    let half = connector.clone().resolver(Names { v6: Silence, v4: open });
+    assert_eq!(peer(&half.connect("host.test", open.port()).await.unwrap()), open);
+    let half = connector.clone().resolver(Names { v6: Silence, v4: closed });
+    let error = half.connect("host.test", closed.port()).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    let said = "IPv6: not looked up, there is no local IPv6 address";
+    assert!(error.to_string().ends_with(said), "{error}");
+    let error = connector.resolver(Names { v6: open, v4: Nothing }).connect("host.test", 9).await;
+    assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
 /// R1: neither the enclosing scope nor the task is charged, before, during or after; won or lost.
 #[tokio::test(start_paused = true)]
 async fn a_connection_changes_no_count_but_its_losers() {

@@ -16,6 +16,7 @@ use super::row::{End, Label, Row, Script, Source, Told};
 use super::seen::{Ending, Seen};
 use super::{Millis, address, label, ms};
 use crate::net::dialing::Dialing;
+use crate::net::family::Family;
 use crate::net::order::Order;
 use crate::net::settings::Settings;
 use crate::race::Race;
@@ -53,8 +54,11 @@ pub(super) fn seen(row: &Row) -> Seen {
             }
             Source::Dns(lookups) => {
                 let settings = world.settings();
-                let (v6, v4) = (world.answers(&lookups.v6), world.answers(&lookups.v4));
-                let dialing = Dialing::of_answers(v6, v4, PORT, &settings, world.dial());
+                let ask = |family| match family {
+                    Family::V6 => world.answers(&lookups.v6),
+                    Family::V4 => world.answers(&lookups.v4),
+                };
+                let dialing = Dialing::of_answers(ask, PORT, &settings, world.dial());
                 let dialing =
                     dialing.with_order(Order::of_answers(settings.preference, row.settings.ways));
                 let race = Race::made(dialing, (), None, settings.race(Location::caller()));
