@@ -3,12 +3,12 @@
 mod common;
 
 use std::future::{Future, pending, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
-use common::{Counts, Gate, Log, boom, drive, panic_of, secs, settle};
+use common::{Counts, Gate, Log, boom, drive, ms, panic_of, secs, settle};
 use tokio::time::{Instant, sleep};
-use umbel::{Kind, Outcome, RaceError, TimeoutError, race, scope, task, timeout};
+use umbel::{Kind, Outcome, Race, RaceError, TimeoutError, race, scope, task, timeout};
 
 /// Takes `seconds`, and then gives `outcome`.
 async fn after<T, E>(seconds: u64, outcome: Result<T, E>) -> Result<T, E> {
@@ -246,4 +246,22 @@ async fn a_race_of_what_a_closure_makes_can_be_spawned() {
         s.spawn(async move { ask_all(&sources, "stem").await }).await.unwrap()
     });
     assert_eq!(won.await.unwrap(), Some(8));
+}
+
+/// An attempt that keeps the thread has used up nobody's time but its own: the next one starts when that is over,
+/// and the one after it a whole delay later.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_blocks_takes_its_time_from_nobody() {
+    let race = Race::new([0, 1, 2], async |_, number| match number {
+        0 => {
+            // The clock goes on at the first poll.
+            let _ = futures_util::poll!(pin!(tokio::time::advance(ms(300))));
+            Err(())
+        }
+        1 => pending().await,
+        _ => Ok(()),
+    });
+    let ((), report) = race.with_report().await.unwrap();
+    let starts: Vec<_> = report.attempts.iter().map(|attempt| attempt.started).collect();
+    assert_eq!(starts, [ms(0), ms(300), ms(550)]);
 }

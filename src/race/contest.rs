@@ -134,7 +134,7 @@ impl<C: Entrants, H> Future for Contest<C, H> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_mut().project().lanes.begin();
-        let (mut now, mut starts) = (None, 0);
+        let mut starts = 0;
         loop {
             self.as_mut().collect(cx);
             if let Phase::Ending { .. } = self.phase {
@@ -145,11 +145,12 @@ impl<C: Entrants, H> Future for Contest<C, H> {
                 drop(self.lanes.progress());
                 break;
             }
-            // Not asked for when an attempt has won, which is most of the time.
-            let moment = *now.get_or_insert_with(time::now);
-            match self.as_mut().step(cx, moment) {
+            // Not asked for when an attempt has won, which is most of the time; and anew each time, since what
+            // attempts and destructors do meanwhile takes some.
+            let now = time::now();
+            match self.as_mut().step(cx, now) {
                 Step::Start(number) => {
-                    self.as_mut().start(number, moment);
+                    self.as_mut().start(number, now);
                     starts += 1;
                     if starts == STARTS {
                         cx.waker().wake_by_ref();
@@ -165,7 +166,6 @@ impl<C: Entrants, H> Future for Contest<C, H> {
                     if self.as_mut().wait(cx, until).is_pending() {
                         break;
                     }
-                    now = None;
                 }
             }
         }
