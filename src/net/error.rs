@@ -64,6 +64,10 @@ impl ConnectError {
             What::AllFailed => {
                 most_telling(report.attempts.iter().map(|attempt| match &attempt.outcome {
                     Outcome::Failed(error) => kind_of(error),
+                    // It says something of this program, and nothing of the host.
+                    Outcome::Cancelled(cancelled) => {
+                        (Distance::Here, io::Error::from(cancelled.clone()).kind())
+                    }
                     _ => (Distance::OnTheWay, ErrorKind::TimedOut),
                 }))
             }

@@ -1,5 +1,6 @@
 //! What comes after TCP is a part of the race.
 
+use std::future::pending;
 use std::io::{self, ErrorKind, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use umbel::CancelScope;
 use umbel::net::{Attempt, ConnectError, Connector};
 
-use crate::hosts::{Names, Silence, good};
+use crate::hosts::{Names, Silence, good, refusing};
 
 /// Waits for three bytes.
 async fn greeted(mut stream: TcpStream, _: Attempt) -> io::Result<[u8; 3]> {
@@ -86,11 +88,26 @@ async fn further_progress_holds_back_further() {
         if attempt.address() == first {
             tokio::time::sleep(Duration::from_millis(600)).await;
             attempt.progress(Duration::from_secs(2));
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         }
         Ok(attempt.address())
     });
     let start = Instant::now();
     assert_eq!(connector.connect_addrs([first, open]).await.unwrap(), open);
     assert_eq!(start.elapsed(), Duration::from_millis(2_600));
+}
+
+/// A layer that is cancelled by its own program says nothing about the host: such a failure counts least.
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_is_cancelled_has_not_timed_out() {
+    let ((_listener, open), (_taken, closed)) = (good(), refusing());
+    let connector = Connector::new().layer(async |_stream, _attempt| {
+        CancelScope::current().unwrap().cancel();
+        pending::<io::Result<()>>().await
+    });
+    let kind = async |addresses: &[_]| {
+        connector.connect_addrs(addresses.iter().copied()).await.unwrap_err().kind()
+    };
+    assert_eq!(kind(&[open]).await, ErrorKind::ConnectionAborted);
+    assert_eq!(kind(&[open, closed]).await, ErrorKind::ConnectionRefused);
 }
