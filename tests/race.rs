@@ -32,7 +32,7 @@ async fn one_candidate_decides_alone() {
     let error = race([after::<(), _>(1, Err("refused"))]).await.unwrap_err();
     let attempts = &error.report().unwrap().attempts;
     assert!(matches!(attempts[..], [ref one] if matches!(one.outcome, Outcome::Failed("refused"))));
-    assert_eq!(error.to_string(), "all 1 candidates failed: 0: refused (after 1.0s)");
+    assert_eq!(error.to_string(), "the only candidate failed: 0: refused (after 1.0s)");
 }
 
 /// All fail: every error is there, in the order in which they started, and when it came.

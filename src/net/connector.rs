@@ -40,8 +40,8 @@ const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(6).expect("six is not zero");
 /// are closed before this returns.
 ///
 /// A connector is cheap to clone and serves any number of connections. What a connection consists of runs in
-/// the task that awaits it, each attempt in a scope of its own; it needs tokio's I/O driver, and its timer
-/// when there is more than one address.
+/// the task that awaits it, each attempt in a scope of its own; it needs tokio's I/O driver and its timer. For
+/// a single address, without a lookup and without a limit, the timer need not be there.
 ///
 /// | what | by default | set by |
 /// |---|---|---|
@@ -260,11 +260,17 @@ impl<R, L> Connector<R, L> {
 }
 
 impl<R: Resolver, L: Layer> Connector<R, L> {
-    /// Connects to `host`, a name or an address (`192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`).
+    /// Connects to `host`, a name or an address (`192.0.2.1`, `2001:db8::1`, `[2001:db8::1]`). The resolver and the
+    /// layer are given a name as it stands: one that is not ASCII should be encoded before (`xn--..`).
     ///
     /// # Errors
     ///
     /// An [`io::Error`] with a [`ConnectError`] inside, that lists every attempt.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, and on one without I/O or time. If a resolver, a layer or a listener panics,
+    /// the sockets are closed, and the panic goes on (R14).
     ///
     /// # Cancel safety
     ///
@@ -304,6 +310,10 @@ impl<R: Resolver, L: Layer> Connector<R, L> {
     /// is preferred, unless something else is [set](Self::prefer).
     ///
     /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Panics
     ///
     /// As [`connect`](Self::connect).
     ///

@@ -52,6 +52,10 @@ pub use system::System;
 ///
 /// An [`io::Error`] with a [`ConnectError`] inside, that lists every attempt.
 ///
+/// # Panics
+///
+/// As [`Connector::connect`] does.
+///
 /// # Cancel safety
 ///
 /// Dropping it closes all sockets. A lookup of the [system's](System) may go on; nobody waits for it.

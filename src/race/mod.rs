@@ -47,7 +47,8 @@ use stagger::{DELAY, Pace, WhenFull};
 ///
 /// # Panics
 ///
-/// If a candidate panics, the others are cancelled and ended, and the panic goes on (R14).
+/// If a candidate panics, the others are cancelled and ended, and the panic goes on (R14). Panics when polled
+/// again after it has returned.
 ///
 /// # Cancel safety
 ///
@@ -95,7 +96,8 @@ pin_project! {
     /// cannot lend to them: have it capture references, or clone (`move |attempt, address| { let tls =
     /// tls.clone(); async move { .. } }`).
     ///
-    /// A race is a future. Options are set on it before it is awaited.
+    /// A race is a future. Options are set on it before it is awaited. Its type cannot be written down, as it has
+    /// the closure's in it: what gives one gives an `impl Future<Output = Result<V, RaceError<T, E>>>`.
     ///
     /// # Outcomes
     ///
@@ -108,9 +110,9 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If an attempt, the closure, or the source of the candidates panics, the others are cancelled and
-    /// ended, and the panic goes on (R14). With a delay or a limit it needs tokio's timer, as
-    /// [`timeout`](crate::timeout) does.
+    /// If an attempt, the closure, the source of the candidates or a listener panics, the others are cancelled
+    /// and ended, and the panic goes on (R14). With a delay or a limit it needs tokio's timer, as
+    /// [`timeout`](crate::timeout) does. Panics when polled again after it has returned.
     ///
     /// # Cancel safety
     ///
@@ -156,7 +158,8 @@ where
     /// recommends for connections).
     ///
     /// The iterator may be endless: it is asked for the next candidate when it is that one's turn, or
-    /// about to be.
+    /// about to be. A candidate is cloned when its attempt starts: the attempt has the one, the report the
+    /// other.
     #[track_caller]
     pub fn new(candidates: impl IntoIterator<IntoIter = I>, attempt: A) -> Self {
         let pace = Pace { delay: Some(DELAY), ..Pace::default() };

@@ -165,9 +165,10 @@ impl<T: fmt::Debug, E: fmt::Display> fmt::Display for RaceError<T, E> {
                 f.write_str("a race without candidates")
             }
             Self::NoCandidates(report) => write!(f, "a race without candidates: {report}"),
-            Self::AllFailed(report) => {
-                write!(f, "all {} candidates failed: {report}", report.attempts.len())
-            }
+            Self::AllFailed(report) => match report.attempts.len() {
+                1 => write!(f, "the only candidate failed: {report}"),
+                count => write!(f, "all {count} candidates failed: {report}"),
+            },
             Self::TimedOut(report) => {
                 write!(f, "no winner after {:.1?}: {report}", report.elapsed)
             }
