@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use common::{Gate, Wakes, drive, ms, secs, with_waker};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::sleep;
 use umbel::{Attempt, CancelScope, Race, RaceError, race};
 
 /// I31: an attempt that somebody has kept keeps no waker of a race that was dropped, and what it says is
@@ -50,6 +51,21 @@ async fn a_report_has_room_for_a_thousand() {
     let Err(RaceError::TimedOut(report)) = race.timeout(ms(600)).await else { panic!("a winner") };
     assert!(report.untried.iter().copied().eq(3..=1003));
     assert_eq!(report.attempts.len(), 3);
+}
+
+/// No end of errors from the stream of candidates: the report has the first thousand.
+#[tokio::test(start_paused = true)]
+async fn a_report_has_room_for_a_thousand_errors() {
+    // So many in each millisecond.
+    let errors = stream::iter(0_u32..).then(async |number| {
+        if number % 500 == 0 {
+            sleep(ms(1)).await;
+        }
+        Err::<(), _>(number)
+    });
+    let race = Race::from_stream(errors, async |_, ()| pending::<Result<(), u32>>().await);
+    let Err(RaceError::TimedOut(report)) = race.timeout(ms(10)).await else { panic!("a winner") };
+    assert!(report.source_errors.into_iter().eq(0..1000));
 }
 
 /// A task may hold a race: of candidates that own what they are, or that borrow; from a stream; with somebody

@@ -27,6 +27,9 @@ use crate::tree::Site;
 /// a race does not keep its thread for itself.
 const STARTS: usize = 64;
 
+/// How many errors of the source of candidates are kept. It may have no end of them.
+const SOURCE_ERRORS: usize = 1000;
+
 /// What can be set before the first poll.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -262,7 +265,9 @@ impl<C: Entrants, H> Contest<C, H> {
         let mut this = self.project();
         let Some(entrants) = this.entrants.as_pin_mut() else { return Step::Exhausted };
         let clock = this.clock.get_or_insert_with(|| Clock::started(now, this.settings));
-        let supply = entrants.poll(cx, now, &mut this.report.source_errors);
+        let errors = &mut this.report.source_errors;
+        let supply = entrants.poll(cx, now, errors);
+        errors.truncate(SOURCE_ERRORS);
         for (number, extension) in this.lanes.progress() {
             let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
             let (at, what) = (clock.since(now), What::Progress(extension));

@@ -15,7 +15,7 @@ pub struct Report<T, E> {
     /// The candidates that were known and had no turn. Of an iterator, about a thousand of them; of one that
     /// does not say that it ends ([`size_hint`](Iterator::size_hint)), and of a stream, no more than one.
     pub untried: Vec<T>,
-    /// What the source of the candidates failed with.
+    /// What the source of the candidates failed with: the first thousand errors.
     pub source_errors: Vec<E>,
     /// How long the race took.
     pub elapsed: Duration,
