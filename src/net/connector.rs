@@ -164,7 +164,7 @@ impl<R, L> Connector<R, L> {
     }
 
     /// The time for everything: lookups, attempts, [layer](Self::layer). The error then tells how far each
-    /// attempt had got, which one made of a [`timeout`](crate::timeout) around the connection could not.
+    /// of them had got, which one made of a [`timeout`](crate::timeout) around the connection could not.
     #[must_use]
     pub fn timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.timeout = Some(limit))

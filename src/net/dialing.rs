@@ -183,6 +183,11 @@ where
         self.project().order.rest()
     }
 
+    fn excuse(&self, errors: &mut Vec<io::Error>) {
+        let silent = |&family: &Family| !self.order.has_answered(family);
+        errors.extend([Family::V6, Family::V4].into_iter().filter(silent).map(error::unanswered));
+    }
+
     fn is_ours(&self, error: &io::Error) -> bool {
         is_shortage(error)
     }

@@ -44,7 +44,7 @@ impl ConnectError {
     }
 
     /// Every attempt in the order of their starts, the addresses that were not tried, and, as
-    /// `source_errors`, the lookups that failed.
+    /// `source_errors`, the lookups that failed, or had not answered when the time was over.
     #[must_use]
     pub fn report(&self) -> &Report<SocketAddr, io::Error> {
         &self.report
@@ -151,6 +151,11 @@ pub(super) fn skipped(address: SocketAddr) -> io::Error {
 pub(super) fn not_asked(family: Family) -> io::Error {
     let text = format!("{family}: not looked up, there is no local {family} address");
     io::Error::new(ErrorKind::AddrNotAvailable, text)
+}
+
+/// A lookup that had not answered when the time was over.
+pub(super) fn unanswered(family: Family) -> io::Error {
+    LookupFailed::made(family, io::Error::new(ErrorKind::TimedOut, "no answer"))
 }
 
 /// Why the addresses of one family are not known.

@@ -146,6 +146,11 @@ impl Order {
         answers.is_over = true;
     }
 
+    /// Whether the resolver has said anything about `family`.
+    pub(super) fn has_answered(&self, family: Family) -> bool {
+        self.answers.of(family).has_answered
+    }
+
     /// What there is at `now`.
     pub(super) fn supply(&mut self, now: Instant) -> Supply {
         if !self.has_some(Family::V4) && !self.has_some(Family::V6) {
@@ -188,7 +193,7 @@ impl Order {
     /// Which family goes first, if it can be said at `now`.
     fn decide(&self, now: Instant) -> Option<Family> {
         let preferred = self.preferred();
-        let has_answered = self.answers.of(preferred).has_answered;
+        let has_answered = self.has_answered(preferred);
         let is_time = self.opens_at.is_some_and(|at| at <= now);
         (has_answered || is_time).then(|| self.best().unwrap_or(preferred))
     }

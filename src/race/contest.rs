@@ -251,6 +251,9 @@ impl<C: Entrants, H> Contest<C, H> {
         let reads_report = value.is_none() || this.settings.wants_report;
         *this.phase = Phase::Ending { value, is_late };
         if let Some(entrants) = this.entrants.as_mut().as_pin_mut().filter(|_| reads_report) {
+            if is_late {
+                entrants.excuse(&mut this.report.source_errors);
+            }
             this.report.untried = entrants.rest();
         }
         this.entrants.set(None);

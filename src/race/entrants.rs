@@ -39,6 +39,9 @@ pub trait Entrants {
     /// All candidates that are known and had no turn.
     fn rest(self: Pin<&mut Self>) -> Vec<Self::Label>;
 
+    /// The time of the race is over: why there are no more of them, if that has not been said.
+    fn excuse(&self, _errors: &mut Vec<Self::Error>) {}
+
     /// Whether an error is no fault of the candidate's.
     fn is_ours(&self, _error: &Self::Error) -> bool {
         false

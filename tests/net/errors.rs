@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use umbel::net::{ConnectError, Connector};
 
-use crate::hosts::{Fails, Hole, Names, Nothing, refusing};
+use crate::hosts::{Fails, Hole, Names, Nothing, Silence, refusing};
 
 fn refused(outcome: io::Result<TcpStream>) -> io::Error {
     outcome.unwrap_err()
@@ -96,6 +96,26 @@ async fn a_failed_lookup_is_told_beside_the_attempts() {
     let error = refused(connector.connect("host.test", closed.port()).await);
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     assert!(error.to_string().ends_with("; IPv6 lookup: the server is silent"), "{error}");
+}
+
+/// When the time is over, the error names the lookups that it was lost with.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_without_an_answer_is_named() {
+    let (_taken, closed) = refusing();
+    let connector = Connector::new().timeout(Duration::from_secs(2));
+    let silent = connector.clone().resolver(Names { v6: Silence, v4: Silence });
+    let error = refused(silent.connect("host.test", 443).await);
+    assert_eq!(
+        error.to_string(),
+        "no connection to host.test:443 in 2.0s: IPv6 lookup: no answer; IPv4 lookup: no answer"
+    );
+    // It is not said of one that has answered.
+    let half = connector.resolver(Names { v6: Silence, v4: closed });
+    let error = refused(half.connect("host.test", closed.port()).await);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    let report = ConnectError::of(&error).unwrap().report();
+    let lookups: Vec<_> = report.source_errors.iter().map(ToString::to_string).collect();
+    assert_eq!((report.attempts.len(), lookups), (1, vec!["IPv6 lookup: no answer".to_owned()]));
 }
 
 /// What no resolver can look up is an error, and no panic.

@@ -104,7 +104,10 @@ impl<'a> Simulation<'a> {
                 Step::GiveUp(_, Verdict::Lost | Verdict::Late) => panic!("it is not over"),
                 Step::Exhausted if self.starts.is_empty() => self.end(Ending::Nobody),
                 Step::Exhausted => self.end(Ending::AllFailed),
-                Step::Late => self.end(Ending::Late),
+                Step::Late => {
+                    self.source_errors.extend(self.candidates.unanswered());
+                    self.end(Ending::Late);
+                }
                 Step::Wait(until) => {
                     assert!(until.is_none_or(|until| until > at(self.now)), "a wait for the past");
                     self.until = until;
@@ -298,6 +301,13 @@ impl Candidates {
         if coming.is_over() {
             order.finished(family);
         }
+    }
+
+    fn unanswered(&self) -> Vec<String> {
+        let Self::Addresses { order, .. } = self else { return Vec::new() };
+        let lookups = [(Family::V6, "AAAA"), (Family::V4, "A")].into_iter();
+        let silent = lookups.filter(|(family, _)| !order.has_answered(*family));
+        silent.map(|(_, name)| format!("{name} no answer")).collect()
     }
 
     fn take(&mut self) -> Option<Label> {

@@ -65,12 +65,12 @@ dns1 no way to IPv4        | dns AAAA=6a@10 A=4a@10 | 6a ok+10 | ways=6 | 6a@10 
 dns2 a way is not enough   | dns AAAA=6a@10 A=4a@20 | 6a ok+30 | ways=4 | 6a@10 | won 6a@40 | | 4a
 dns3 AAAA fails at once    | dns AAAA=!refused@0 A=!refused@0 | | | | nobody@0 | AAAA refused, A refused |
 dns4 one fails, one dials  | dns AAAA=!servfail@40 A=4a@10 | 4a refused+5 | | 4a@40 | all failed@45 | 4a refused@45, AAAA servfail |
-dns5 deadline in the lookup| dns AAAA=open A=open | | deadline=100 | | late@100 | |
-dns6 deadline at the gate  | dns AAAA=open A=4a@30 | | deadline=60 | | late@60 | | 4a
+dns5 deadline in the lookup| dns AAAA=open A=open | | deadline=100 | | late@100 | AAAA no answer, A no answer |
+dns6 deadline at the gate  | dns AAAA=open A=4a@30 | | deadline=60 | | late@60 | AAAA no answer | 4a
 
 // Answers that change.
 answers1 one is withdrawn  | dns AAAA=6a,6b@0 AAAA=6c@100 A=none@0 | 6a hang, 6c ok+10 | | 6a@0 6c@250 | won 6c@260 | 6a lost@260 |
-answers2 all are withdrawn | dns AAAA=6a,6b@0 AAAA=none@100 A=open | 6a refused+200 | deadline=900 | 6a@0 | late@900 | 6a refused@200 |
+answers2 all are withdrawn | dns AAAA=6a,6b@0 AAAA=none@100 A=open | 6a refused+200 | deadline=900 | 6a@0 | late@900 | 6a refused@200, A no answer |
 answers3 the same again    | dns AAAA=6a@0 AAAA=6a,6b@100 A=none@0 | 6a hang, 6b ok+10 | | 6a@0 6b@250 | won 6b@260 | 6a lost@260 |
 answers4 answer, then error| dns AAAA=6a,6b@0 AAAA=!lost@100 A=none@0 | 6a hang, 6b ok+10 | | 6a@0 6b@250 | won 6b@260 | 6a lost@260, AAAA lost |
 answers5 error, then answer| dns AAAA=!lost@10 AAAA=6a@100 A=4a@20 | 4a hang, 6a ok+10 | | 4a@20 6a@270 | won 6a@280 | 4a lost@280, AAAA lost |
