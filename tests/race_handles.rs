@@ -47,10 +47,12 @@ async fn an_attempt_that_was_kept_keeps_no_waker() {
 /// More candidates than there is memory for: the report tells of the next thousand.
 #[tokio::test(start_paused = true)]
 async fn a_report_has_room_for_a_thousand() {
-    let race = Race::new(0..u64::MAX, async |_, _| pending::<Result<(), ()>>().await);
+    let race = Race::new(0..u64::MAX, async |_, _| pending::<Result<(), &str>>().await);
     let Err(RaceError::TimedOut(report)) = race.timeout(ms(600)).await else { panic!("a winner") };
     assert!(report.untried.iter().copied().eq(3..=1003));
     assert_eq!(report.attempts.len(), 3);
+    let text = report.to_string();
+    assert!(text.ends_with("16, 17, 18] and 985 more"), "{text}");
 }
 
 /// No end of errors from the stream of candidates: the report has the first thousand.

@@ -16,6 +16,8 @@ use crate::race::report::{Outcome, RaceError, Report};
 /// answered, if only to refuse, says more than one that did not, and that more than this host's own routes
 /// and sockets. If there was no address, it is the lookups' kind, and
 /// [`NotFound`](ErrorKind::NotFound) for a host that does not exist.
+///
+/// Its text has every attempt and every lookup, so it has no [`source`](Error::source).
 #[derive(Debug)]
 pub struct ConnectError {
     target: String,
@@ -123,7 +125,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, what, report } = self;
         match what {
-            What::NoAddress => write!(f, "no address for {target}")?,
+            What::NoAddress => write!(f, "cannot connect to {target}: no address")?,
             What::AllFailed => write!(f, "cannot connect to {target}")?,
             What::TimedOut => write!(f, "no connection to {target} in {:.1?}", report.elapsed)?,
         }
@@ -132,13 +134,8 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl Error for ConnectError {
-    /// The first attempt's error; or, if there was no address, the first lookup's.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        let error = self.report.errors().next().or(self.report.source_errors.first());
-        error.map(|error| error as &dyn Error)
-    }
-}
+/// Without a source: none of the attempts is the cause more than another, and the text has them all.
+impl Error for ConnectError {}
 
 /// An address that cannot be tried from here.
 pub(super) fn skipped(address: SocketAddr) -> io::Error {

@@ -99,7 +99,10 @@ impl<E: fmt::Display> fmt::Display for Outcome<E> {
     }
 }
 
-/// `a: refused (after 12.3ms); b: timed out (after 1.0s)`
+/// How many of those that had no turn are shown; there may be a thousand.
+const SHOWN: usize = 16;
+
+/// `a: refused (after 12.3ms); b: timed out (after 1.0s); not tried: [c]`
 impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
@@ -113,7 +116,11 @@ impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
             separator = "; ";
         }
         if !self.untried.is_empty() {
-            write!(f, "{separator}not tried: {:?}", self.untried)?;
+            let (shown, others) = self.untried.split_at(self.untried.len().min(SHOWN));
+            write!(f, "{separator}not tried: {shown:?}")?;
+            if !others.is_empty() {
+                write!(f, " and {} more", others.len())?;
+            }
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ async fn the_error_names_every_attempt() {
             "cannot connect to any of the addresses: {a}: {os} (after 0.0ns); {b}: {os} (after 0.0ns)"
         )
     );
-    assert_eq!(inner.source().unwrap().to_string(), os.to_string());
+    assert!(error.source().is_none(), "who prints a chain of causes prints each attempt once");
     assert_eq!(inner.target(), "any of the addresses");
 }
 
@@ -73,7 +73,7 @@ async fn a_host_without_addresses_says_why() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(
         error.to_string(),
-        "no address for host.test:443: IPv6 lookup: no such host; IPv4 lookup: no such host"
+        "cannot connect to host.test:443: no address: IPv6 lookup: no such host; IPv4 lookup: no such host"
     );
     assert_eq!(ConnectError::of(&error).unwrap().report().source_errors.len(), 2);
     // None at all is no failure of a lookup.
@@ -81,7 +81,7 @@ async fn a_host_without_addresses_says_why() {
     let error = refused(connector.connect("host.test", 443).await);
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
-        (ErrorKind::NotFound, "no address for host.test:443")
+        (ErrorKind::NotFound, "cannot connect to host.test:443: no address")
     );
     let error = refused(Connector::new().connect_addrs([]).await);
     assert_eq!(error.kind(), ErrorKind::NotFound);
