@@ -126,18 +126,12 @@ impl Check {
         self.left()
     }
 
-    /// Waits for something to become true, first by yielding, then by the clock.
+    /// Waits for something to become true: by giving everybody turns, and between these by the clock. Time
+    /// may pass without a turn of anybody, on a machine that is busy; so there are turns after the last of it.
     pub(super) async fn wait(&self, patience: Duration, is_true: impl Fn() -> bool) {
-        const TURNS: usize = 64;
-        for _ in 0..TURNS {
-            if is_true() {
-                return;
-            }
-            runtime::yield_now().await;
-        }
         let end = time::after(patience);
         let mut step = Duration::from_millis(1);
-        while !is_true() && time::now() < end {
+        while !turns_until(&is_true).await && time::now() < end {
             sleep_until(time::after(step).min(end)).await;
             step *= 2;
         }
@@ -157,6 +151,18 @@ impl Check {
         }
         left
     }
+}
+
+/// Yields until something is true, but not for ever. Whether it is.
+async fn turns_until(is_true: impl Fn() -> bool) -> bool {
+    const TURNS: usize = 64;
+    for _ in 0..TURNS {
+        if is_true() {
+            return true;
+        }
+        runtime::yield_now().await;
+    }
+    is_true()
 }
 
 async fn sleep_until(at: Instant) {
