@@ -217,11 +217,11 @@ async fn finish(world: &World, end: impl AsyncFn()) {
     }
     let handles = world.handles.lock().unwrap_or_else(PoisonError::into_inner).clone();
     handles.iter().filter(|handle| !handle.is_finished()).for_each(CancelScope::cancel);
-    for _ in 0..1_000_000 {
-        if world.alive.load(Ordering::SeqCst) == 0 {
-            break;
-        }
+    let mut turns = 0;
+    // Other threads have their turns when the machine gives them; then there is no number that is enough.
+    while world.alive.load(Ordering::SeqCst) > 0 && (world.threads || turns < 1_000_000) {
         tokio::task::yield_now().await;
+        turns += 1;
     }
     while catch(umbel::drain()).await.is_err() {}
 }

@@ -10,17 +10,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::secs;
 use tokio::task::yield_now;
 use umbel::{Scope, scope, shield_unbounded};
 
 const ROUNDS: usize = 200;
 
-/// The scenario on this thread, its children on two more; against hanging.
+/// The scenario on this thread, its children on two more. No limit of time: how long it takes is up to the
+/// machine, and of a test that hangs the harness says so.
 fn on_threads(scenario: impl Future<Output = ()>) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(secs(60), scenario).await.expect("it hangs") });
+    runtime.block_on(scenario);
 }
 
 async fn turns(n: usize) {
