@@ -118,8 +118,10 @@ fn the_await_that_broke_it_is_named() {
     let (bad, good) = (format!("{}:{YIELDS}:", file!()), format!("{}:{SLEEPS}:", file!()));
     let outer = format!("{}:{line}:", file!());
     assert_names(&said, &["4 of 12 runs failed", "suspension 2 of 2", "panicked: assertion"]);
-    assert_names(&said, &[&format!("{bad}17  in testing_every_await::lend_badly\n    {outer}")]);
-    assert!(!said.contains(&good), "{said}");
+    // The compiler has another name for it where a build has line tables, and no more debug information.
+    let named = ["testing_every_await::lend_badly", "{async_fn#0}"];
+    let mut ways = named.iter().map(|name| format!("{bad}17  in {name}\n    {outer}"));
+    assert!(ways.any(|way| said.contains(&way)) && !said.contains(&good), "{said}");
 }
 
 /// R18: children that do not end are left behind, and named where they were started.
