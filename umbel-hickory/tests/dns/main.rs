@@ -3,6 +3,8 @@
 mod connections;
 mod lookups;
 mod server;
+#[cfg(target_os = "linux")]
+mod sockets;
 
 use std::net::SocketAddr;
 use std::time::Duration;

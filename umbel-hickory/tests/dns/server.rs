@@ -32,12 +32,13 @@ pub(crate) enum Reply {
 /// What is known of a name and type. Of others, that they do not exist.
 pub(crate) type Zone = HashMap<(&'static str, RecordType), Reply>;
 
-/// A question, and where it came from.
+/// A question, and the socket that it came from.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) name: String,
     pub(crate) what: RecordType,
-    pub(crate) from: SocketAddr,
+    #[cfg(target_os = "linux")]
+    pub(crate) by: Option<crate::sockets::Socket>,
 }
 
 pub(crate) struct Server {
@@ -47,13 +48,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn bind(zone: impl Into<Zone>) -> Self {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into(), zone).await
+    pub(crate) fn bind(zone: impl Into<Zone>) -> Self {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+        Self::of(socket.expect("a free port"), zone)
     }
 
-    pub(crate) async fn at(address: SocketAddr, zone: impl Into<Zone>) -> Self {
-        let socket = UdpSocket::bind(address).await;
-        let socket = Arc::new(socket.expect("a free port"));
+    pub(crate) fn of(socket: std::net::UdpSocket, zone: impl Into<Zone>) -> Self {
+        let ready = socket.set_nonblocking(true).and_then(|()| UdpSocket::from_std(socket));
+        let socket = Arc::new(ready.expect("a runtime"));
         Self { socket, zone: zone.into(), asked: watch::Sender::default() }
     }
 
@@ -86,7 +88,14 @@ impl Server {
         let (name, what) = (query.name().to_string(), query.query_type());
         let known = self.zone.get(&(name.as_str(), what));
         let reply = known.cloned().unwrap_or(Reply::Fails(ResponseCode::NXDomain));
-        self.asked.send_modify(|asked| asked.push(Asked { name, what, from }));
+        self.asked.send_modify(|asked| {
+            asked.push(Asked {
+                name,
+                what,
+                #[cfg(target_os = "linux")]
+                by: crate::sockets::Socket::at(from),
+            });
+        });
         reply
     }
 }
