@@ -25,10 +25,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server at this address, without a slash at the end.
+    /// The server at this address, without a slash at the end. No proxy that the environment names stands
+    /// between.
+    ///
+    /// # Panics
+    ///
+    /// If there can be no client.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { client: reqwest::Client::new(), url: url.into() }
+        let client = reqwest::Client::builder().no_proxy().build();
+        Self { client: client.expect("a client without TLS"), url: url.into() }
     }
 }
 
