@@ -21,14 +21,14 @@ use crate::{heap, regions, report};
 const PARTS: u8 = 10;
 /// How many operations one program has.
 const TURNS: u64 = 400;
-/// The first parts make what is made once: the lists of the runtime and of the library.
+/// The first parts make what is made once: the lists of the library.
 const SETTLED: usize = 2;
 /// How much more may be in use later, in bytes. A list keeps the room that it once needed: the library
 /// has one of the scopes without an owner, with 16 bytes for each of the most that there were at once.
 /// Nothing that is lost by one program in a hundred stays below this in a run of ten million operations.
 const SLACK: usize = 4_096;
-/// How long what has ended may take to leave the runtime's books.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the runtime's workers may take to come to rest when there is nothing left to do.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What the library's hooks have told.
 #[derive(Default)]
@@ -61,11 +61,6 @@ struct Books {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let heard = Arc::new(Heard::default());
     listen(&heard, arguments.flaw);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(arguments.threads)
-        .enable_time()
-        .build()
-        .map_err(|error| format!("there is no runtime: {error}"))?;
     let programs = arguments.operations.div_ceil(TURNS);
     let first_of = |part: u8| programs * u64::from(part) / u64::from(PARTS);
     heard.make_room(first_of(1) + 1);
@@ -74,9 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let mut heaps = [0; PARTS as usize];
     for (part, live) in (0..PARTS).zip(&mut heaps) {
         let began = Instant::now();
+        let runtime = runtime(arguments.threads)?;
         let sums = work(&runtime, arguments, &heard, first_of(part)..first_of(part + 1))?;
         totals += sums;
         at_rest(&runtime, &heard, &totals)?;
+        drop(runtime);
         *live = heap::live();
         report::part(part + 1, &sums, began.elapsed(), *live);
     }
@@ -85,6 +82,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     heard.journals().shrink_to_fit();
     report::outro(&totals, started.elapsed());
     Ok(())
+}
+
+/// Each part has one of its own: a worker keeps the room that it once needed, and how much that was is up to the
+/// machine.
+fn runtime(threads: usize) -> Result<Runtime, String> {
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_time().build();
+    runtime.map_err(|error| format!("there is no runtime: {error}"))
 }
 
 /// Hears what nobody else is told of.
@@ -271,12 +275,8 @@ fn at_rest(runtime: &Runtime, heard: &Heard, totals: &Totals) -> Result<(), Stri
     equal("orphans", umbel::orphans(), 0)?;
     equal("programs that are still on", heard.journals().len(), 0)?;
     // tokio takes the last tasks off its books, with their values, a moment after they have ended.
-    let since = Instant::now();
-    let leftovers = || (runtime.metrics().num_alive_tasks(), values());
-    while leftovers() != (0, 0) && since.elapsed() < PATIENCE {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let (tasks, values) = leftovers();
+    wait_for_workers(runtime);
+    let (tasks, values) = (runtime.metrics().num_alive_tasks(), values());
     equal("tasks alive on the runtime", tasks, 0)?;
     equal("values that nobody has dropped", values, 0)?;
     let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
@@ -284,6 +284,16 @@ fn at_rest(runtime: &Runtime, heard: &Heard, totals: &Totals) -> Result<(), Stri
     equal("finalizers reported as lost", count(&heard.finalizers_lost), 0)?;
     equal("panics that no program has made", count(&heard.foreign_panics), 0)?;
     equal("requests counted", totals.counted, totals.requests)
+}
+
+/// Returns when every worker sleeps: then what there was to do is done, on the busiest machine.
+fn wait_for_workers(runtime: &Runtime) {
+    let (since, metrics) = (Instant::now(), runtime.metrics());
+    // The count is odd from going to sleep to waking.
+    let sleeps = |worker| metrics.worker_park_unpark_count(worker) % 2 == 1;
+    while !(0..metrics.num_workers()).all(sleeps) && since.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn equal<T: Copy + PartialEq + std::fmt::Display>(
