@@ -239,9 +239,9 @@ fn may_be_missing(state: &State, plan: Plan<'_>) -> bool {
 }
 
 /// A thread may still be on its way to drop what its child had captured when the handle to that, of
-/// which it knew, has gone.
+/// which it knew, has gone. In minutes it has done so on any machine.
 fn wait_for_threads(world: &World) {
-    for _ in 0..10_000 {
+    for _ in 0..3_000_000 {
         if world.holders() == 1 {
             break;
         }
@@ -311,6 +311,10 @@ struct Run<'a> {
 /// In so many seconds everything has ended that ends at all.
 const PATIENCE: usize = 40;
 
+/// Where threads take part it is up to the machine how long that takes. So many steps, of forty milliseconds,
+/// only somebody needs who hangs.
+const STEPS_WITH_THREADS: usize = 10_000;
+
 impl<'a> Run<'a> {
     fn new(sweep: &'a Sweep<'_>, world: &World, plan: Plan<'a>) -> Self {
         Self {
@@ -349,7 +353,7 @@ impl<'a> Run<'a> {
                 }
             }
             self.look();
-            if self.trace.len() > 4 * PATIENCE {
+            if self.trace.len() > self.most_steps() {
                 self.world.fault("it does not end (I32)");
                 return;
             }
@@ -357,6 +361,10 @@ impl<'a> Run<'a> {
         self.rest().await;
         self.look();
         self.close_accounts();
+    }
+
+    fn most_steps(&self) -> usize {
+        if self.case.has_threads { STEPS_WITH_THREADS } else { 4 * PATIENCE }
     }
 
     /// The events of this position: how many.
