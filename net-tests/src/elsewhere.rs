@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::trouble::Trouble;
 
@@ -19,6 +20,11 @@ impl Lab {
     /// A program that is run in the client's namespace.
     #[must_use]
     pub fn inside(&self, _program: impl AsRef<OsStr>) -> Command {
+        match *self {}
+    }
+
+    /// How long its servers have been kept waiting.
+    pub(crate) fn stalled(&self) -> Duration {
         match *self {}
     }
 

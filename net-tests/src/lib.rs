@@ -61,6 +61,7 @@ pub mod client;
 pub mod plan;
 pub mod report;
 pub mod scenario;
+mod stalls;
 mod trouble;
 pub mod zone;
 

@@ -31,10 +31,12 @@ pub struct Report {
     pub decided: Duration,
     /// How long it took until what it had used was gone: the client's runtime, with its threads.
     pub over: Duration,
+    /// For how much of that the machine has kept somebody waiting, as far as anybody has noticed.
+    pub stalled: Duration,
 }
 
 impl Report {
-    /// The line that says this: address, seconds, seconds, error, with tabs between.
+    /// The line that says this: address, seconds, seconds, error, seconds, with tabs between.
     #[must_use]
     pub fn line(&self) -> String {
         let (address, error) = match &self.outcome {
@@ -42,9 +44,10 @@ impl Report {
             Outcome::Failed(error) => (String::new(), error.as_str()),
             Outcome::Open => (String::new(), ""),
         };
-        let (decided, over) = (self.decided.as_secs_f64(), self.over.as_secs_f64());
+        let [decided, over, stalled] =
+            [self.decided, self.over, self.stalled].map(|time| time.as_secs_f64());
         let error = error.replace(['\t', '\n'], " ");
-        format!("{address}\t{decided:.6}\t{over:.6}\t{error}")
+        format!("{address}\t{decided:.6}\t{over:.6}\t{error}\t{stalled:.6}")
     }
 
     /// Reads such a line. Who has no address after `limit` was still waiting, whatever it says.
@@ -54,15 +57,17 @@ impl Report {
         let address = cells.next()?;
         let [decided, over] = [seconds(cells.next()?)?, seconds(cells.next()?)?];
         let error = cells.next().unwrap_or_default();
+        // Others' programs do not say.
+        let stalled = cells.next().map_or(Some(Duration::ZERO), seconds)?;
         if !address.is_empty() {
             let outcome = Outcome::Connected(address.parse().ok()?);
-            return Some(Self { outcome, decided, over });
+            return Some(Self { outcome, decided, over, stalled });
         }
         // Some have no time for what did not happen.
         let decided = if decided.is_zero() { over } else { decided };
         let waiting = decided.as_secs_f64() >= NEARLY * limit.as_secs_f64();
         let outcome = if waiting { Outcome::Open } else { Outcome::Failed(error.to_owned()) };
-        Some(Self { outcome, decided, over })
+        Some(Self { outcome, decided, over, stalled })
     }
 
     pub(crate) fn ending(&self) -> Ending {
@@ -94,7 +99,7 @@ mod tests {
             Outcome::Connected("2001:db8:1::10".parse().expect("an address")),
             Outcome::Failed("Connection refused".into()),
         ] {
-            let report = Report { outcome, decided, over: 2 * decided };
+            let report = Report { outcome, decided, over: 2 * decided, stalled: decided / 2 };
             assert_eq!(Report::read(&report.line(), LIMIT), Some(report));
         }
     }

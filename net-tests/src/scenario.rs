@@ -6,7 +6,7 @@ use crate::plan::{Host, Kind};
 use crate::report::Report;
 use crate::zone::{self, Zone};
 
-/// How much later than expected a connection may come on a busy machine.
+/// How much later than expected a connection may come, on a machine that keeps nobody waiting.
 const SLACK: Duration = Duration::from_millis(40);
 /// How much earlier, for a clock that is read a moment after the first attempt has begun.
 const EARLY: Duration = Duration::from_millis(1);
@@ -56,9 +56,10 @@ pub struct Scenario {
 pub enum Verdict {
     /// As it should be.
     Right,
-    /// The right ending, but later than it may come, or not the end of it all. A busy machine does that too.
-    Late,
-    /// Another ending, or one that came too early.
+    /// Another ending, or the right one later than it may come, or not the end of it all; but the machine has
+    /// kept somebody waiting, and that may be why.
+    Unclear,
+    /// All that, and nothing to explain it; or an ending that came too early, which nothing does.
     Wrong,
 }
 
@@ -137,14 +138,16 @@ impl Scenario {
     #[must_use]
     pub fn judge(&self, report: &Report) -> Verdict {
         let due = Duration::from_millis(self.after);
-        if report.ending() != self.ending || report.decided + EARLY < due {
+        let is_late = self.ending != Ending::Open && report.decided > due + SLACK + report.stalled;
+        let stays = report.over > report.decided + LINGER + report.stalled;
+        if report.decided + EARLY < due {
             Verdict::Wrong
-        } else if self.ending != Ending::Open && report.decided > due + SLACK
-            || report.over > report.decided + LINGER
-        {
-            Verdict::Late
-        } else {
+        } else if report.ending() == self.ending && !is_late && !stays {
             Verdict::Right
+        } else if report.stalled.is_zero() {
+            Verdict::Wrong
+        } else {
+            Verdict::Unclear
         }
     }
 }
@@ -154,29 +157,44 @@ mod tests {
     use super::*;
     use crate::report::Outcome;
 
-    fn judged(outcome: Outcome, millis: u64) -> Verdict {
+    const CALM: Duration = Duration::ZERO;
+    const BUSY: Duration = Duration::from_millis(10);
+
+    fn judged(outcome: Outcome, millis: u64, stalled: Duration) -> Verdict {
         let decided = Duration::from_millis(millis);
-        LISTS[1].judge(&Report { outcome, decided, over: decided })
+        LISTS[1].judge(&Report { outcome, decided, over: decided, stalled })
     }
 
     #[test]
     fn a_run_is_right_only_with_the_right_winner_at_the_right_time() {
         let good = || Outcome::Connected(GOOD4.address());
-        assert_eq!(judged(good(), 251), Verdict::Right);
-        assert_eq!(judged(good(), 248), Verdict::Wrong);
-        assert_eq!(judged(good(), 291), Verdict::Late);
-        assert_eq!(judged(Outcome::Connected(HOLE6.address()), 251), Verdict::Wrong);
-        assert_eq!(judged(Outcome::Failed("refused".into()), 251), Verdict::Wrong);
-        assert_eq!(judged(Outcome::Open, 9_000), Verdict::Wrong);
+        assert_eq!(judged(good(), 251, CALM), Verdict::Right);
+        assert_eq!(judged(good(), 291, CALM), Verdict::Wrong);
+        assert_eq!(judged(Outcome::Connected(HOLE6.address()), 251, CALM), Verdict::Wrong);
+        assert_eq!(judged(Outcome::Failed("refused".into()), 251, CALM), Verdict::Wrong);
+        assert_eq!(judged(Outcome::Open, 9_000, CALM), Verdict::Wrong);
     }
 
     #[test]
-    fn a_run_is_late_if_its_threads_are_not_gone() {
+    fn a_busy_machine_makes_a_run_late_or_unclear_and_never_early() {
+        let good = || Outcome::Connected(GOOD4.address());
+        assert_eq!(judged(good(), 291, BUSY), Verdict::Right);
+        assert_eq!(judged(good(), 301, BUSY), Verdict::Unclear);
+        assert_eq!(judged(Outcome::Connected(HOLE6.address()), 251, BUSY), Verdict::Unclear);
+        for stalled in [CALM, BUSY] {
+            assert_eq!(judged(good(), 248, stalled), Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn a_run_is_not_right_if_its_threads_are_not_gone() {
         let decided = Duration::from_millis(53);
         let outcome = || Outcome::Connected(GOOD4.address());
-        let judged = |over| NAMES[4].judge(&Report { outcome: outcome(), decided, over });
-        assert_eq!(judged(decided + LINGER), Verdict::Right);
-        assert_eq!(judged(Duration::from_secs(15)), Verdict::Late);
+        let judged =
+            |over, stalled| NAMES[4].judge(&Report { outcome: outcome(), decided, over, stalled });
+        assert_eq!(judged(decided + LINGER, CALM), Verdict::Right);
+        assert_eq!(judged(Duration::from_secs(15), CALM), Verdict::Wrong);
+        assert_eq!(judged(Duration::from_secs(15), BUSY), Verdict::Unclear);
     }
 
     #[test]

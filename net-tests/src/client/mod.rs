@@ -66,12 +66,15 @@ impl Client {
     /// Connects once, and gives up after `limit`.
     pub fn measure(self, lab: &Lab, target: Target, limit: Duration) -> io::Result<Report> {
         let order = Order::new(target, limit);
+        let before = lab.stalled();
         let output = self.command(lab, &order)?.output()?;
+        let others = lab.stalled().saturating_sub(before);
         let said = String::from_utf8_lossy(&output.stdout);
-        Report::read(&said, limit).ok_or_else(|| {
+        let report = Report::read(&said, limit).ok_or_else(|| {
             let errors = String::from_utf8_lossy(&output.stderr);
             io::Error::other(format!("{} said {said:?}, and {errors:?}", self.name()))
-        })
+        })?;
+        Ok(Report { stalled: report.stalled + others, ..report })
     }
 
     fn command(self, lab: &Lab, order: &Order) -> io::Result<Command> {

@@ -12,6 +12,7 @@ use super::{Client, hyper_util, umbel};
 use crate::Lab;
 use crate::plan::PORT;
 use crate::report::{Outcome, Report};
+use crate::stalls::Stalls;
 
 /// The first argument of a process that is a client.
 const CLIENT: &str = "client";
@@ -53,14 +54,19 @@ fn measured(
     connecting: impl Future<Output = io::Result<TcpStream>>,
 ) -> io::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (here, elsewhere) = (Stalls::new(), Stalls::new());
+    elsewhere.of_a_thread();
     let start = Instant::now();
     let (outcome, decided) = runtime.block_on(async {
+        here.of_this_runtime();
         let ended = tokio::time::timeout(order.limit, connecting).await;
         let decided = start.elapsed();
         (ended.map_or(Outcome::Open, |ended| outcome(ended.and_then(|s| s.peer_addr()))), decided)
     });
+    let stalled = here.so_far();
     drop(runtime);
-    Ok(Report { outcome, decided, over: start.elapsed() })
+    let over = start.elapsed();
+    Ok(Report { outcome, decided, over, stalled: stalled + elsewhere.so_far() })
 }
 
 fn outcome(ended: io::Result<SocketAddr>) -> Outcome {

@@ -14,6 +14,7 @@ use std::io;
 use std::panic::resume_unwind;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::namespaces::Namespaces;
 use self::servers::Servers;
@@ -50,6 +51,11 @@ impl Lab {
         let mut command = tools::ip();
         command.args(["netns", "exec", self.namespaces.client()]).arg(program);
         command
+    }
+
+    /// How long its servers have been kept waiting by the machine, in all.
+    pub(crate) fn stalled(&self) -> Duration {
+        self.servers.as_ref().map_or(Duration::ZERO, Servers::stalled)
     }
 
     /// Does something on a thread in the client's namespace, where names are resolved as they are outside.

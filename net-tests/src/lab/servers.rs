@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
@@ -11,10 +12,12 @@ use tokio_tun::Tun;
 use super::namespaces::{self, Namespaces};
 use super::{bridge, dns};
 use crate::plan::{self, Link, PORT};
+use crate::stalls::Stalls;
 
 /// The thread. Dropped, it ends.
 #[derive(Debug)]
 pub(super) struct Servers {
+    stalls: Stalls,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -25,15 +28,22 @@ impl Servers {
         let (stop, stopped) = oneshot::channel();
         let (say, heard) = mpsc::sync_channel(1);
         let (client, server) = (namespaces.client().to_owned(), namespaces.server().to_owned());
+        let stalls = Stalls::new();
+        let watched = stalls.clone();
         let thread = std::thread::Builder::new().name("servers".into()).spawn(move || {
-            if let Err(error) = serve(&client, &server, stopped, &say) {
+            if let Err(error) = serve(&client, &server, &watched, stopped, &say) {
                 // Nobody listens any more if this comes after the start.
                 let _ = say.try_send(Err(error));
             }
         })?;
-        let servers = Self { stop: Some(stop), thread: Some(thread) };
+        let servers = Self { stalls, stop: Some(stop), thread: Some(thread) };
         heard.recv().map_err(io::Error::other)??;
         Ok(servers)
+    }
+
+    /// How long the thread has been kept waiting, in all.
+    pub(super) fn stalled(&self) -> Duration {
+        self.stalls.so_far()
     }
 }
 
@@ -51,6 +61,7 @@ impl Drop for Servers {
 fn serve(
     client: &str,
     server: &str,
+    stalls: &Stalls,
     stopped: oneshot::Receiver<()>,
     say: &mpsc::SyncSender<io::Result<()>>,
 ) -> io::Result<()> {
@@ -63,6 +74,7 @@ fn serve(
         bridge::start(clients_end, tun()?);
         tokio::spawn(accept(TcpListener::bind(("::", PORT)).await?));
         tokio::spawn(dns::answer(UdpSocket::bind(plan::dns()).await?));
+        stalls.of_this_runtime();
         let _ = say.send(Ok(()));
         let _ = stopped.await;
         Ok(())

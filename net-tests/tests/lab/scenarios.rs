@@ -9,8 +9,9 @@ use net_tests::scenario::{LISTS, NAMES, Scenario, Verdict};
 
 /// Longer than any scenario that has an end.
 const LIMIT: Duration = Duration::from_secs(2);
-/// A busy machine makes a connection late, and no connection early. So one that is late may be repeated.
-const TRIES: usize = 3;
+/// How often a run is repeated of which nobody can say whether it was wrong or the machine was busy. One that is
+/// wrong on a machine that keeps nobody waiting is wrong.
+const TRIES: usize = 20;
 
 /// Returns how many were wrong.
 pub(crate) fn wrong(lab: &Lab) -> usize {
@@ -20,7 +21,7 @@ pub(crate) fn wrong(lab: &Lab) -> usize {
 
 fn is_right(lab: &Lab, scenario: &Scenario) -> bool {
     print!("{:<4} {:<58} {:<24}", scenario.id, scenario.describe(), scenario.expectation());
-    let mut verdict = Verdict::Late;
+    let mut verdict = Verdict::Unclear;
     for _ in 0..TRIES {
         match Client::Umbel.measure(lab, scenario.target, LIMIT) {
             Ok(report) => verdict = judged(scenario, &report),
@@ -29,7 +30,7 @@ fn is_right(lab: &Lab, scenario: &Scenario) -> bool {
                 verdict = Verdict::Wrong;
             }
         }
-        if verdict != Verdict::Late {
+        if verdict != Verdict::Unclear {
             break;
         }
     }
@@ -39,8 +40,8 @@ fn is_right(lab: &Lab, scenario: &Scenario) -> bool {
 fn judged(scenario: &Scenario, report: &Report) -> Verdict {
     print!(" {:.1} ms", report.decided.as_secs_f64() * 1e3);
     let verdict = scenario.judge(report);
-    if verdict == Verdict::Wrong {
-        print!(" {:?}", report.outcome);
+    if verdict != Verdict::Right {
+        print!(" {:?}, stalled for {:.1} ms;", report.outcome, report.stalled.as_secs_f64() * 1e3);
     }
     verdict
 }
