@@ -1,5 +1,6 @@
 //! Addresses with one port in common, as those of one host are.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -83,7 +84,23 @@ impl Door {
     pub fn hole(self) -> io::Result<Hole> {
         self.socket.listen(0)?;
         let filler = std::net::TcpStream::connect(self.at)?;
+        // The filler is connected a moment before he is in the queue.
+        while !self.is_full()? {
+            std::thread::yield_now();
+        }
         Ok(Hole { door: self, _filler: filler })
+    }
+
+    /// Whether somebody waits to be accepted, as the system has it in its list of sockets.
+    fn is_full(&self) -> io::Result<bool> {
+        let SocketAddr::V4(at) = self.at else { return Err(io::ErrorKind::Unsupported.into()) };
+        let [a, b, c, d] = at.ip().octets();
+        let here = format!("{d:02X}{c:02X}{b:02X}{a:02X}:{:04X}", at.port());
+        let is_this = |row: &str| {
+            let cells: Vec<_> = row.split_whitespace().collect();
+            matches!(cells[..], [_, local, _, "0A", "00000000:00000001", ..] if local == here)
+        };
+        Ok(fs::read_to_string("/proc/net/tcp")?.lines().any(is_this))
     }
 }
 

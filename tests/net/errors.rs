@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use umbel::net::{ConnectError, Connector};
 
-use crate::hosts::{Fails, Hole, Names, Nothing, Silence, refusing};
+use crate::hosts::{Fails, Hole, Names, Nothing, Silence, in_step, refusing};
 
 fn refused(outcome: io::Result<TcpStream>) -> io::Error {
     outcome.unwrap_err()
@@ -17,7 +17,7 @@ fn refused(outcome: io::Result<TcpStream>) -> io::Error {
 #[tokio::test(start_paused = true)]
 async fn the_error_names_every_attempt() {
     let ((_one, a), (_two, b)) = (refusing(), refusing());
-    let error = refused(Connector::new().connect_addrs([a, b]).await);
+    let error = refused(in_step(Connector::new().connect_addrs([a, b])).await);
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     let inner = ConnectError::of(&error).unwrap();
     assert_eq!(inner.report().attempts.iter().map(|a| a.candidate).collect::<Vec<_>>(), [a, b]);
@@ -41,7 +41,8 @@ async fn the_kind_is_that_of_the_failure_furthest_out() {
     let (hole, (_taken, closed)) = (Hole::dig(), refusing());
     let here = "[fe80::1]:9".parse().unwrap();
     let connector = Connector::new().attempt_timeout(Duration::from_secs(1));
-    let kind = async |list: &[_]| refused(connector.connect_addrs(list.to_vec()).await).kind();
+    let kind =
+        async |list: &[_]| refused(in_step(connector.connect_addrs(list.to_vec())).await).kind();
     assert_eq!(kind(&[here, hole.at, closed]).await, ErrorKind::ConnectionRefused);
     assert_eq!(kind(&[closed, hole.at, here]).await, ErrorKind::ConnectionRefused);
     assert_eq!(kind(&[here, hole.at]).await, ErrorKind::TimedOut);
@@ -53,7 +54,7 @@ async fn the_kind_is_that_of_the_failure_furthest_out() {
 async fn a_limit_says_how_far_everybody_got() {
     let (first, second) = (Hole::dig(), Hole::dig());
     let connector = Connector::new().timeout(Duration::from_millis(200));
-    let error = refused(connector.connect_addrs([first.at, second.at]).await);
+    let error = refused(in_step(connector.connect_addrs([first.at, second.at])).await);
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     assert_eq!(
         error.to_string(),
@@ -93,7 +94,7 @@ async fn a_failed_lookup_is_told_beside_the_attempts() {
     let (_taken, closed) = refusing();
     let fails = Fails(ErrorKind::TimedOut, "the server is silent");
     let connector = Connector::new().resolver(Names { v6: fails, v4: closed });
-    let error = refused(connector.connect("host.test", closed.port()).await);
+    let error = refused(in_step(connector.connect("host.test", closed.port())).await);
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     assert!(error.to_string().ends_with("; IPv6 lookup: the server is silent"), "{error}");
 }
@@ -111,7 +112,7 @@ async fn a_lookup_without_an_answer_is_named() {
     );
     // It is not said of one that has answered.
     let half = connector.resolver(Names { v6: Silence, v4: closed });
-    let error = refused(half.connect("host.test", closed.port()).await);
+    let error = refused(in_step(half.connect("host.test", closed.port())).await);
     assert_eq!(error.kind(), ErrorKind::TimedOut);
     let report = ConnectError::of(&error).unwrap().report();
     let lookups: Vec<_> = report.source_errors.iter().map(ToString::to_string).collect();

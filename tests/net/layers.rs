@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use umbel::CancelScope;
 use umbel::net::{Attempt, ConnectError, Connector};
 
-use crate::hosts::{Names, Silence, good, refusing};
+use crate::hosts::{Names, Silence, good, in_step, refusing};
 
 /// Waits for three bytes.
 async fn greeted(mut stream: TcpStream, _: Attempt) -> io::Result<[u8; 3]> {
@@ -33,7 +33,7 @@ async fn who_accepts_and_says_nothing_does_not_win() {
     let server = greets(listener, b"hi!");
     let start = Instant::now();
     let connector = Connector::new().layer(greeted);
-    assert_eq!(connector.connect_addrs([first, open]).await.unwrap(), *b"hi!");
+    assert_eq!(in_step(connector.connect_addrs([first, open])).await.unwrap(), *b"hi!");
     assert_eq!(start.elapsed(), Duration::from_secs(1));
     server.join().unwrap();
 }
@@ -49,7 +49,7 @@ async fn who_fails_in_the_layer_has_lost() {
             address => Ok(address),
         }
     });
-    assert_eq!(connector.connect_addrs([first, open]).await.unwrap(), open);
+    assert_eq!(in_step(connector.connect_addrs([first, open])).await.unwrap(), open);
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -59,7 +59,7 @@ async fn a_layers_errors_are_in_the_report() {
     let (_listener, open) = good();
     let refuses = async |_, _| Err::<(), _>(io::Error::new(ErrorKind::InvalidData, "bad name"));
     let connector = Connector::new().layer(refuses);
-    let error = connector.connect_addrs([open]).await.unwrap_err();
+    let error = in_step(connector.connect_addrs([open])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     let report = ConnectError::of(&error).unwrap().report();
     assert_eq!(report.errors().map(ToString::to_string).collect::<Vec<_>>(), ["bad name"]);
@@ -74,9 +74,9 @@ async fn a_layer_knows_its_host() {
             Ok((attempt.host().to_owned(), attempt.address(), attempt.number()))
         },
     );
-    let told = connector.connect("host.test", open.port()).await.unwrap();
+    let told = in_step(connector.connect("host.test", open.port())).await.unwrap();
     assert_eq!(told, ("host.test".to_owned(), open, 0));
-    let (host, ..) = connector.connect_addrs([open]).await.unwrap();
+    let (host, ..) = in_step(connector.connect_addrs([open])).await.unwrap();
     assert_eq!(host, "127.0.0.1");
 }
 
@@ -93,7 +93,7 @@ async fn further_progress_holds_back_further() {
         Ok(attempt.address())
     });
     let start = Instant::now();
-    assert_eq!(connector.connect_addrs([first, open]).await.unwrap(), open);
+    assert_eq!(in_step(connector.connect_addrs([first, open])).await.unwrap(), open);
     assert_eq!(start.elapsed(), Duration::from_millis(2_600));
 }
 
@@ -106,7 +106,7 @@ async fn a_layer_that_is_cancelled_has_not_timed_out() {
         pending::<io::Result<()>>().await
     });
     let kind = async |addresses: &[_]| {
-        connector.connect_addrs(addresses.iter().copied()).await.unwrap_err().kind()
+        in_step(connector.connect_addrs(addresses.iter().copied())).await.unwrap_err().kind()
     };
     assert_eq!(kind(&[open]).await, ErrorKind::ConnectionAborted);
     assert_eq!(kind(&[open, closed]).await, ErrorKind::ConnectionRefused);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use umbel::net::{Connector, Event, Family};
 use umbel::{CancelScope, Kind, What, scope, task};
 
-use hosts::{Hole, Names, Nothing, Silence, good, refusing};
+use hosts::{Hole, Names, Nothing, Silence, good, in_step, refusing};
 
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -63,7 +63,7 @@ async fn a_black_hole_costs_the_delay() {
     let log = Log::default();
     let start = Instant::now();
     let connector = log.kept_by(Connector::new());
-    let stream = connector.connect_addrs([hole.at, open]).await.unwrap();
+    let stream = in_step(connector.connect_addrs([hole.at, open])).await.unwrap();
     assert_eq!((peer(&stream), start.elapsed()), (open, DELAY));
     #[cfg(target_os = "linux")]
     assert_eq!(hole.callers(), 0);
@@ -76,7 +76,7 @@ async fn a_black_hole_costs_the_delay() {
 async fn a_refusal_costs_nothing() {
     let ((_taken, closed), (_listener, open)) = (refusing(), good());
     let start = Instant::now();
-    let stream = Connector::new().connect_addrs([closed, open]).await.unwrap();
+    let stream = in_step(Connector::new().connect_addrs([closed, open])).await.unwrap();
     assert_eq!((peer(&stream), start.elapsed()), (open, Duration::ZERO));
 }
 
@@ -86,14 +86,14 @@ async fn a_silent_family_costs_the_resolution_delay() {
     let (_listener, open) = good();
     let start = Instant::now();
     let connector = Connector::new().resolver(Names { v6: Silence, v4: open });
-    let stream = connector.connect("host.test", open.port()).await.unwrap();
+    let stream = in_step(connector.connect("host.test", open.port())).await.unwrap();
     assert_eq!((peer(&stream), start.elapsed()), (open, Duration::from_millis(50)));
     // A family that has nothing costs nothing, nor does one that is not preferred.
     let start = Instant::now();
     let connector = Connector::new().resolver(Names { v6: Nothing, v4: open });
-    connector.connect("host.test", open.port()).await.unwrap();
+    in_step(connector.connect("host.test", open.port())).await.unwrap();
     let connector = connector.resolver(Names { v6: Silence, v4: open }).prefer(Family::V4);
-    connector.connect("host.test", open.port()).await.unwrap();
+    in_step(connector.connect("host.test", open.port())).await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -104,9 +104,9 @@ async fn a_family_that_cannot_be_tried_costs_nothing() {
     let start = Instant::now();
     let connector = Connector::new().local_address("127.0.0.1".parse().unwrap());
     let half = connector.clone().resolver(Names { v6: Silence, v4: open });
-    assert_eq!(peer(&half.connect("host.test", open.port()).await.unwrap()), open);
+    assert_eq!(peer(&in_step(half.connect("host.test", open.port())).await.unwrap()), open);
     let half = connector.clone().resolver(Names { v6: Silence, v4: closed });
-    let error = half.connect("host.test", closed.port()).await.unwrap_err();
+    let error = in_step(half.connect("host.test", closed.port())).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let said = "IPv6: not looked up, there is no local IPv6 address";
     assert!(error.to_string().ends_with(said), "{error}");
@@ -134,7 +134,7 @@ async fn a_connection_changes_no_count_but_its_losers() {
                 let count = count.clone();
                 move |_| count()
             });
-            connector.connect_addrs([hole.at, open]).await.unwrap();
+            in_step(connector.connect_addrs([hole.at, open])).await.unwrap();
             let late = connector.clone().timeout(Duration::from_secs(1));
             late.connect_addrs([hole.at]).await.unwrap_err();
             count();
@@ -157,7 +157,7 @@ async fn a_loser_is_cancelled_on_its_own_scope() {
         made.lock().unwrap().extend(CancelScope::current());
         Ok(())
     });
-    connector.connect_addrs([hole.at, open]).await.unwrap();
+    in_step(connector.connect_addrs([hole.at, open])).await.unwrap();
     let scopes = scopes.lock().unwrap();
     let counts: Vec<_> = scopes.iter().map(CancelScope::cancel_count).collect();
     assert_eq!(counts, [1, 0]);
@@ -264,7 +264,7 @@ async fn what_configure_refuses_is_that_attempts_failure() {
     let connector = Connector::new().configure(move |_, address| {
         if address == first { Err(io::Error::other("not this one")) } else { Ok(()) }
     });
-    let stream = connector.connect_addrs([first, open]).await.unwrap();
+    let stream = in_step(connector.connect_addrs([first, open])).await.unwrap();
     assert_eq!(peer(&stream), open);
 }
 
@@ -280,11 +280,11 @@ async fn a_shortage_of_descriptors_does_not_burn_the_list() {
         if address == starved { Err(io::Error::from_raw_os_error(EMFILE)) } else { Ok(()) }
     });
     let start = Instant::now();
-    let stream = connector.connect_addrs([hole.at, starved, open]).await.unwrap();
+    let stream = in_step(connector.connect_addrs([hole.at, starved, open])).await.unwrap();
     assert_eq!((peer(&stream), start.elapsed()), (open, DELAY * 2));
     // With nothing in flight there is nothing to wait for.
     let start = Instant::now();
-    connector.connect_addrs([starved, open]).await.unwrap();
+    in_step(connector.connect_addrs([starved, open])).await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -296,7 +296,7 @@ async fn dead_addresses_do_not_keep_the_rest_from_their_turn() {
     let log = Log::default();
     let connector = log.kept_by(Connector::new().max_in_flight(2));
     let list = holes.iter().map(|hole| hole.at).chain([open]);
-    connector.connect_addrs(list).await.unwrap();
+    in_step(connector.connect_addrs(list)).await.unwrap();
     let evicted = |n| format!("{n} given up for a newer attempt");
     let lines = log.lines();
     assert!(lines.contains(&(500, evicted(0))) && lines.contains(&(750, evicted(1))), "{lines:?}");
@@ -319,9 +319,9 @@ async fn an_attempt_may_have_a_limit() {
     let (hole, (_listener, open)) = (Hole::dig(), good());
     let connector = Connector::new().attempt_timeout(Duration::from_millis(40));
     let start = Instant::now();
-    let stream = connector.connect_addrs([hole.at, open]).await.unwrap();
+    let stream = in_step(connector.connect_addrs([hole.at, open])).await.unwrap();
     assert_eq!((peer(&stream), start.elapsed()), (open, Duration::from_millis(40)));
     let log = Log::default();
-    log.kept_by(connector).connect_addrs([hole.at, open]).await.unwrap();
+    in_step(log.kept_by(connector).connect_addrs([hole.at, open])).await.unwrap();
     assert_eq!(log.lines()[1], (40, "0 timed out".to_owned()));
 }
