@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use common::{Gate, Log, boom, panic_of, runtime};
 use futures_util::FutureExt as _;
@@ -35,14 +36,13 @@ thread_local! {
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
-/// Counts when its thread ends. It is slow about it, so that nobody is early by chance.
+/// Counts when its thread ends. It is slow about it, so that who does not wait is seen to be early.
 struct Last(Arc<AtomicUsize>);
 
 impl Drop for Last {
     fn drop(&mut self) {
-        for _ in 0..1_000 {
-            thread::yield_now();
-        }
+        // Not by yielding: on a busy machine each turn of the others may be a long one.
+        thread::sleep(Duration::from_millis(2));
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -131,7 +131,7 @@ fn it_has_a_place_and_a_runtime_of_its_own() {
             let home = tokio::runtime::Handle::current().id();
             let child = s.spawner().spawn_pinned(move || async move {
                 assert_ne!(tokio::runtime::Handle::current().id(), home);
-                tokio::time::sleep(std::time::Duration::from_nanos(1)).await;
+                tokio::time::sleep(Duration::from_nanos(1)).await;
                 // Children of its scopes run where those of its own scope do (R13).
                 let inner = scope(async |inner| {
                     inner.spawn(async { tokio::runtime::Handle::current().id() }).await.unwrap()
