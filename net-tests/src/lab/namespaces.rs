@@ -103,17 +103,20 @@ pub(super) fn enter(namespace: &str) -> io::Result<()> {
     Ok(setns(file, CloneFlags::CLONE_NEWNET)?)
 }
 
+/// Until nobody is left: who is killed may have started another one meanwhile, whom only the next list has.
+fn end_processes_in(namespace: &str) {
+    // Who has ended before is no reason to look again.
+    let ended = |id: &Pid| kill(*id, Signal::SIGKILL).is_ok();
+    while processes_in(namespace).iter().filter(|id| ended(id)).count() > 0 {}
+}
+
 /// Only processes that were started in the namespace are in it; our own thread is one of a process that is
 /// not.
-fn end_processes_in(namespace: &str) {
-    let Ok(output) = ip().args(["netns", "pids", namespace]).output() else { return };
+fn processes_in(namespace: &str) -> Vec<Pid> {
+    let Ok(output) = ip().args(["netns", "pids", namespace]).output() else { return Vec::new() };
     let ids = String::from_utf8_lossy(&output.stdout);
-    for id in ids.lines().filter_map(|id| id.trim().parse().ok()).map(Pid::from_raw) {
-        if id != Pid::this() {
-            // It may have ended meanwhile.
-            let _ = kill(id, Signal::SIGKILL);
-        }
-    }
+    let ids = ids.lines().filter_map(|id| id.trim().parse().ok()).map(Pid::from_raw);
+    ids.filter(|id| *id != Pid::this()).collect()
 }
 
 /// What cannot be removed is left to the next lab.
