@@ -8,6 +8,7 @@ mod common;
 mod errors;
 mod hosts;
 mod layers;
+mod ports;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
