@@ -8,7 +8,7 @@ use std::future::{Future, pending, ready};
 use std::pin::pin;
 
 use common::{Gate, runtime, secs, settle};
-use umbel::{CancelScope, Race, Scope, check, race, scope};
+use umbel::{Attempt, CancelScope, Race, Scope, check, race, scope};
 
 /// Counts the allocations of each thread by itself: a scenario has a thread of its own.
 struct Counting;
@@ -270,4 +270,15 @@ fn a_race_that_is_won_at_once_needs_no_timer() {
     assert_eq!(runtime.block_on(race).unwrap(), 0);
     let race = Race::new(0..9, async |_, n| if n == 7 { Ok(n) } else { Err(()) });
     assert_eq!(runtime.block_on(race).unwrap(), 7, "nor one in which each fails at once");
+}
+
+/// I31: what an attempt tells after the end of its race is not kept, however often it tells it.
+#[test]
+fn an_attempt_that_was_kept_has_nobody_to_tell() {
+    let told = in_a_runtime(async {
+        let race = Race::new([1], async |attempt: Attempt, _| Ok::<_, ()>(attempt));
+        let kept = race.await.unwrap();
+        allocations_of(async { (0..100).for_each(|_| kept.progress(secs(1))) }).await
+    });
+    assert_eq!(told, 0);
 }

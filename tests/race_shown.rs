@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Timeline, ms, secs};
 use futures_util::stream;
 use tokio::time::sleep;
-use umbel::{CancelScope, Race, What, WhenFull, scope, stopping};
+use umbel::{Attempt, CancelScope, Race, What, WhenFull, scope, stopping};
 
 /// Each way in which an attempt can end is shown, in the order of starts.
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn every_error_has_its_words() {
 async fn listeners_are_told_at_that_moment() {
     let line = Timeline::new();
     let mut told = Vec::new();
-    let race = Race::new(["a", "b", "c"], async |attempt: umbel::Attempt, name| {
+    let race = Race::new(["a", "b", "c"], async |attempt: Attempt, name| {
         match name {
             "a" => attempt.progress(ms(400)),
             "b" => return Err("refused"),
@@ -117,15 +117,16 @@ async fn listeners_are_told_at_that_moment() {
     assert_eq!(report.attempts.iter().map(|a| a.number).collect::<Vec<_>>(), [0, 1, 2]);
 }
 
-/// Neither a race nor what is around it is hidden from whoever prints it.
+/// Neither a race nor what is around it is hidden from whoever prints it, nor is an attempt.
 #[tokio::test(start_paused = true)]
 async fn a_race_can_be_printed() {
-    let race = Race::new([1], async |_, _| Err::<(), _>("no"));
+    let race = Race::new([1], async |attempt: Attempt, _| Err::<(), _>(format!("{attempt:?}")));
     assert_eq!(format!("{race:?}"), "Race(..)");
     let race = race.with_report();
     assert_eq!(format!("{race:?}"), "Reported(..)");
-    let error = race.await.unwrap_err();
-    assert_eq!(error.into_report().map(|report| report.elapsed), Some(Duration::ZERO));
+    let report = race.await.unwrap_err().into_report().unwrap();
+    assert_eq!(report.elapsed, Duration::ZERO);
+    assert_eq!(report.errors().collect::<Vec<_>>(), ["Attempt { number: 0, .. }"]);
 }
 
 /// In a picture a race and its attempts are shown as such, with the place where the race was made.
