@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use common::{Counts, Gate, Log, boom, drive, ms, panic_of, secs, settle};
 use tokio::time::{Instant, sleep};
-use umbel::{Kind, Outcome, Race, RaceError, TimeoutError, race, scope, task, timeout};
+use umbel::{
+    Kind, Outcome, Race, RaceError, TimeoutError, WhenFull, race, scope, task, timeout,
+};
 
 /// Takes `seconds`, and then gives `outcome`.
 async fn after<T, E>(seconds: u64, outcome: Result<T, E>) -> Result<T, E> {
@@ -46,6 +48,16 @@ async fn all_errors_are_kept_in_order() {
     let ends: Vec<_> = attempts.map(|a| (a.candidate, a.ended, a.outcome.to_string())).collect();
     let end = |n, at, error: &str| (n, secs(at), error.to_owned());
     assert_eq!(ends, [end(0, 3, "third"), end(1, 1, "first"), end(2, 2, "second")]);
+}
+
+/// Those that had no turn are told by their places in the list.
+#[tokio::test(start_paused = true)]
+async fn those_without_a_turn_are_known_by_their_places() {
+    let racing = race([(); 4].map(|()| pending::<Result<(), ()>>()));
+    let racing = racing.max_in_flight(2, WhenFull::Hold).timeout(secs(1));
+    let Err(RaceError::TimedOut(report)) = racing.await else { panic!("another outcome") };
+    let tried: Vec<_> = report.attempts.iter().map(|attempt| attempt.candidate).collect();
+    assert_eq!((tried, report.untried), (vec![0, 1], vec![2, 3]));
 }
 
 /// The losers are dropped before the race returns, with all that they started; each once.

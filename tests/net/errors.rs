@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -49,6 +50,49 @@ async fn the_kind_is_that_of_the_failure_furthest_out() {
     assert_ne!(kind(&[here]).await, ErrorKind::TimedOut);
 }
 
+/// What a connection comes to whose attempts fail like this, in this order.
+async fn kind_of(failures: &[fn() -> io::Error]) -> ErrorKind {
+    let fails = failures.to_vec();
+    let connector =
+        Connector::new().configure(move |_, address| Err(fails[usize::from(address.port())]()));
+    let addresses = (0..).zip(failures).map(|(port, _)| (Ipv4Addr::LOCALHOST, port).into());
+    refused(connector.connect_addrs(addresses).await).kind()
+}
+
+/// A limit that has passed says more than whatever this host could not do itself, and less than anything
+/// else. Of two that say as much the first is told.
+#[tokio::test(start_paused = true)]
+async fn failures_are_told_by_how_far_out_they_happened() {
+    let here: &[fn() -> io::Error] = &[
+        || ErrorKind::AddrInUse.into(),
+        || ErrorKind::AddrNotAvailable.into(),
+        || ErrorKind::HostUnreachable.into(),
+        || ErrorKind::InvalidInput.into(),
+        || ErrorKind::NetworkDown.into(),
+        || ErrorKind::NetworkUnreachable.into(),
+        || ErrorKind::OutOfMemory.into(),
+        || ErrorKind::PermissionDenied.into(),
+        || ErrorKind::Unsupported.into(),
+        #[cfg(unix)]
+        || io::Error::from_raw_os_error(libc::EAFNOSUPPORT),
+        #[cfg(unix)]
+        || io::Error::from_raw_os_error(libc::EMFILE),
+    ];
+    let late: fn() -> io::Error = || ErrorKind::TimedOut.into();
+    let there: [fn() -> io::Error; 3] = [
+        || ErrorKind::ConnectionReset.into(),
+        || ErrorKind::ConnectionRefused.into(),
+        || io::Error::other("a layer's"),
+    ];
+    for here in here {
+        assert_eq!(kind_of(&[*here, late]).await, ErrorKind::TimedOut, "{}", here());
+    }
+    for there in there {
+        assert_eq!(kind_of(&[late, there]).await, there().kind());
+    }
+    assert_eq!(kind_of(&there).await, ErrorKind::ConnectionReset);
+}
+
 /// The time for everything is up: what hangs, and what had no turn, is named.
 #[tokio::test(start_paused = true)]
 async fn a_limit_says_how_far_everybody_got() {
@@ -76,7 +120,10 @@ async fn a_host_without_addresses_says_why() {
         error.to_string(),
         "cannot connect to host.test:443: no address: IPv6 lookup: no such host; IPv4 lookup: no such host"
     );
-    assert_eq!(ConnectError::of(&error).unwrap().report().source_errors.len(), 2);
+    let lookups = &ConnectError::of(&error).unwrap().report().source_errors;
+    assert_eq!(lookups.len(), 2);
+    // The resolver's own error is within.
+    assert_eq!(lookups[0].source().unwrap().to_string(), "no such host");
     // None at all is no failure of a lookup.
     let connector = Connector::new().resolver(Names { v6: Nothing, v4: Nothing });
     let error = refused(connector.connect("host.test", 443).await);
