@@ -155,21 +155,21 @@ fn look_up(host: &str, family: Family) -> Answer {
     };
     match dns_lookup::getaddrinfo(Some(host), None, Some(hints)) {
         Ok(found) => found.map(|info| info.map(|info| info.sockaddr)).collect(),
-        // The host exists, and has no address in this family.
-        Err(error) if matches!(error.kind(), LookupErrorKind::NoData) => Ok(Vec::new()),
-        Err(error) => Err(telling(error)),
+        Err(error) => without(error),
     }
 }
 
-/// The system's words, with a kind that tells more than "other".
-fn telling(error: LookupError) -> io::Error {
+/// No addresses: the system's words why, with a kind that tells more than "other".
+fn without(error: LookupError) -> io::Result<Vec<SocketAddr>> {
     let kind = match error.kind() {
+        // The host exists, and has no address in this family.
+        LookupErrorKind::NoData => return Ok(Vec::new()),
         LookupErrorKind::NoName => ErrorKind::NotFound,
         LookupErrorKind::Memory => ErrorKind::OutOfMemory,
-        _ => return error.into(),
+        _ => return Err(error.into()),
     };
     let error: io::Error = error.into();
-    io::Error::new(kind, error.to_string())
+    Err(io::Error::new(kind, error.to_string()))
 }
 
 #[cfg(test)]
@@ -241,5 +241,19 @@ mod tests {
         assert_eq!(kind("a\0b"), Err(ErrorKind::InvalidInput));
         assert_eq!(kind(""), Err(ErrorKind::NotFound));
         assert_eq!(kind("127.0.0.1"), Ok(vec![([127, 0, 0, 1], 0).into()]));
+        assert!(kind("::1").is_err(), "an address of the other family");
+    }
+
+    /// What the system says of the others: no addresses at all are an answer, and what it has run out of is
+    /// no fault of the name.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_systems_words_have_kinds() {
+        let said = |code| without(LookupError::new(code)).map_err(|error| error.kind());
+        assert_eq!(said(libc::EAI_NODATA), Ok(vec![]));
+        assert_eq!(said(libc::EAI_NONAME), Err(ErrorKind::NotFound));
+        assert_eq!(said(libc::EAI_MEMORY), Err(ErrorKind::OutOfMemory));
+        let is_error = said(libc::EAI_AGAIN).is_err_and(|kind| kind != ErrorKind::NotFound);
+        assert!(is_error, "whoever does not answer has not said that there is no such host");
     }
 }
