@@ -8,9 +8,7 @@ use std::rc::Rc;
 
 use common::{Counts, Gate, Log, boom, drive, ms, panic_of, secs, settle};
 use tokio::time::{Instant, sleep};
-use umbel::{
-    Kind, Outcome, Race, RaceError, TimeoutError, WhenFull, race, scope, task, timeout,
-};
+use umbel::{Kind, Outcome, Race, RaceError, TimeoutError, WhenFull, race, scope, task, timeout};
 
 /// Takes `seconds`, and then gives `outcome`.
 async fn after<T, E>(seconds: u64, outcome: Result<T, E>) -> Result<T, E> {

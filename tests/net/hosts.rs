@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::pin::pin;
 
+use futures_util::stream::{self, Stream, StreamExt as _};
 use socket2::{Domain, Socket, Type};
 use umbel::net::{Family, Resolver};
 
@@ -199,5 +200,24 @@ impl<V6: Says, V4: Says> Resolver for Names<V6, V4> {
             Family::V6 => self.v6.say().await,
             Family::V4 => self.v4.say().await,
         }
+    }
+}
+
+/// Gives the same answer a thousand times, at once.
+pub(crate) struct Repeats<N>(pub(crate) N);
+
+pub(crate) const TIMES: usize = 1_000;
+
+impl<N: Resolver> Resolver for Repeats<N> {
+    async fn lookup(&self, host: &str, family: Family) -> io::Result<Vec<SocketAddr>> {
+        self.0.lookup(host, family).await
+    }
+
+    fn answers(
+        &self,
+        host: &str,
+        family: Family,
+    ) -> impl Stream<Item = io::Result<Vec<SocketAddr>>> + Send {
+        stream::iter(0..TIMES).then(move |_| self.lookup(host, family))
     }
 }

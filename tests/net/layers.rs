@@ -76,8 +76,9 @@ async fn a_layer_knows_its_host() {
     );
     let told = in_step(connector.connect("host.test", open.port())).await.unwrap();
     assert_eq!(told, ("host.test".to_owned(), open, 0));
-    let (host, ..) = in_step(connector.connect_addrs([open])).await.unwrap();
-    assert_eq!(host, "127.0.0.1");
+    let (_taken, closed) = refusing();
+    let told = in_step(connector.connect_addrs([closed, open])).await.unwrap();
+    assert_eq!(told, ("127.0.0.1".to_owned(), open, 1));
 }
 
 /// Progress between two steps of a handshake holds the next attempt back again.

@@ -9,6 +9,7 @@ mod errors;
 mod hosts;
 mod layers;
 mod ports;
+mod settings;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 use umbel::net::{Connector, Event, Family};
 use umbel::{CancelScope, Kind, What, scope, task};
 
-use hosts::{Hole, Names, Nothing, Silence, good, in_step, refusing};
+use hosts::{Hole, Names, Nothing, Repeats, Silence, TIMES, good, in_step, refusing};
 
 const DELAY: Duration = Duration::from_millis(250);
 
@@ -114,6 +115,25 @@ async fn a_family_that_cannot_be_tried_costs_nothing() {
     let error = connector.resolver(Names { v6: open, v4: Nothing }).connect("host.test", 9).await;
     assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// A resolver that has much to say does not keep the first attempt from its start.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_does_not_wait_for_the_last_answer() {
+    let (_listener, open) = good();
+    let told = Arc::new(Mutex::new((0, None)));
+    let heard = Arc::clone(&told);
+    let connector = Connector::new().on_event(move |event| {
+        let (answers, at_start) = &mut *heard.lock().unwrap();
+        match event {
+            Event::Resolved { .. } => *answers += 1,
+            _ => _ = at_start.get_or_insert(*answers),
+        }
+    });
+    let connector = connector.resolver(Repeats(Names { v6: Nothing, v4: open }));
+    in_step(connector.connect("host.test", open.port())).await.unwrap();
+    let (_, at_start) = *told.lock().unwrap();
+    assert!(at_start.unwrap() < TIMES, "{at_start:?}");
 }
 
 /// R1: neither the enclosing scope nor the task is charged, before, during or after; won or lost.
@@ -325,4 +345,11 @@ async fn an_attempt_may_have_a_limit() {
     let log = Log::default();
     in_step(log.kept_by(connector).connect_addrs([hole.at, open])).await.unwrap();
     assert_eq!(log.lines()[1], (40, "0 timed out".to_owned()));
+}
+
+/// What was set can be read.
+#[test]
+fn a_connector_can_be_printed() {
+    let shown = format!("{:?}", Connector::new().timeout(Duration::from_secs(7)));
+    assert!(shown.starts_with("Connector {") && shown.contains("timeout: Some(7s)"), "{shown}");
 }
