@@ -38,7 +38,9 @@ pub use ground::error::{Cancelled, Elapsed, TimeoutError};
 pub use ground::reason::{Kind, Reason, Unfinished};
 pub use ground::unhandled::{Unhandled, UnhandledKind, set_unhandled_hook};
 pub use race::attempt::Attempt;
-pub use race::report::{Attempted, Outcome, RaceError, RaceEvent, Report, What};
+pub use race::report::{
+    AttemptOutcome, AttemptReport, RaceError, RaceEvent, RaceEventKind, RaceReport,
+};
 pub use race::stagger::WhenFull;
 pub use race::{Race, Reported, race};
 pub use root::{block_on, block_on_with};

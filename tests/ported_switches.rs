@@ -11,8 +11,8 @@ use common::{Counts, Gate, Log, boom, drive, panic_of, secs};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use umbel::{
-    Outcome, Race, RaceError, Scope, TimeoutError, checkpoint, race, scope, shield_unbounded, task,
-    timeout,
+    AttemptOutcome, Race, RaceError, Scope, TimeoutError, checkpoint, race, scope,
+    shield_unbounded, task, timeout,
 };
 
 type Attempt<'a, T> = Pin<Box<dyn Future<Output = Result<T, &'static str>> + Send + 'a>>;
@@ -234,7 +234,7 @@ async fn one_address_decides_alone() {
         assert_eq!(won, (0, u128::from(millis)));
         let failed = attempts.run(250, &[Takes(millis, Err("refused"))]).await.unwrap_err();
         let report = failed.into_report().unwrap();
-        assert!(matches!(report.attempts[0].outcome, Outcome::Failed("refused")));
+        assert!(matches!(report.attempts[0].outcome, AttemptOutcome::Failed("refused")));
         assert_eq!(attempts.sockets.count("closed"), 2);
     }
     let log = Log::new();

@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use common::{Counts, Gate, Log, boom, drive, ms, panic_of, secs, settle};
 use tokio::time::{Instant, sleep};
-use umbel::{Kind, Outcome, Race, RaceError, TimeoutError, WhenFull, race, scope, task, timeout};
+use umbel::{
+    AttemptOutcome, Kind, Race, RaceError, TimeoutError, WhenFull, race, scope, task, timeout,
+};
 
 /// Takes `seconds`, and then gives `outcome`.
 async fn after<T, E>(seconds: u64, outcome: Result<T, E>) -> Result<T, E> {
@@ -31,7 +33,9 @@ async fn one_candidate_decides_alone() {
     assert_eq!(race([after(1, Ok::<_, &str>(1))]).await.unwrap(), 1);
     let error = race([after::<(), _>(1, Err("refused"))]).await.unwrap_err();
     let attempts = &error.report().unwrap().attempts;
-    assert!(matches!(attempts[..], [ref one] if matches!(one.outcome, Outcome::Failed("refused"))));
+    assert!(
+        matches!(attempts[..], [ref one] if matches!(one.outcome, AttemptOutcome::Failed("refused")))
+    );
     assert_eq!(error.to_string(), "the only candidate failed: 0: refused (after 1.0s)");
 }
 

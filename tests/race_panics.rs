@@ -11,7 +11,7 @@ use std::task::Waker;
 use common::{Gate, Mark, PanickingWaker, Timeline, boom, drive, ms, panic_of, secs, with_waker};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::sleep;
-use umbel::{Race, What, race, scope};
+use umbel::{Race, RaceEventKind, race, scope};
 
 type Attempt = std::pin::Pin<Box<dyn Future<Output = Result<(), ()>>>>;
 
@@ -88,10 +88,10 @@ async fn a_listener_panics() {
             sleep(ms(10)).await;
             Ok::<_, ()>(mark)
         });
-        let race = race.on_event(|event| match event.what {
-            What::Started if event.number == 1 && culprit == "starts" => boom(culprit),
-            What::Progress(_) if culprit == "further" => boom(culprit),
-            What::Ended(_) if culprit == "ends" => boom(culprit),
+        let race = race.on_event(|event| match event.kind {
+            RaceEventKind::Started if event.number == 1 && culprit == "starts" => boom(culprit),
+            RaceEventKind::Progress(_) if culprit == "further" => boom(culprit),
+            RaceEventKind::Ended(_) if culprit == "ends" => boom(culprit),
             _ => {}
         });
         assert_eq!(panic_of(race).await, culprit);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Timeline, ms, secs};
 use futures_util::stream;
 use tokio::time::sleep;
-use umbel::{Attempt, CancelScope, Race, What, WhenFull, scope, stopping};
+use umbel::{Attempt, CancelScope, Race, RaceEventKind, WhenFull, scope, stopping};
 
 /// Each way in which an attempt can end is shown, in the order of starts.
 #[tokio::test(start_paused = true)]
@@ -95,10 +95,10 @@ async fn listeners_are_told_at_that_moment() {
     });
     let race = race.on_event(|event| {
         assert_eq!(event.at.as_millis(), line.now());
-        let what = match event.what {
-            What::Started => "starts".to_owned(),
-            What::Progress(held) => format!("holds {held:?}"),
-            What::Ended(outcome) => outcome.to_string(),
+        let what = match event.kind {
+            RaceEventKind::Started => "starts".to_owned(),
+            RaceEventKind::Progress(held) => format!("holds {held:?}"),
+            RaceEventKind::Ended(outcome) => outcome.to_string(),
             _ => "?".to_owned(),
         };
         told.push(format!("{} {} {what}", event.at.as_millis(), event.candidate));

@@ -15,7 +15,8 @@ use common::{Log, Timeline, ms, secs};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::time::sleep;
 use umbel::{
-    Attempt, CancelScope, Kind, Outcome, Race, RaceError, Report, WhenFull, scope, stopping,
+    Attempt, AttemptOutcome, CancelScope, Kind, Race, RaceError, RaceReport, WhenFull, scope,
+    stopping,
 };
 
 /// Takes `millis`, and then succeeds; says when it begins and when it is dropped.
@@ -139,7 +140,7 @@ async fn a_loser_that_succeeds_within_the_grace_is_closed() {
     });
     let (value, report) = race.grace(secs(1)).with_report().await.unwrap();
     assert_eq!(line.take(), [("slow", 400)]);
-    assert!(matches!(report.attempts[0].outcome, Outcome::Lost { succeeded: true, .. }));
+    assert!(matches!(report.attempts[0].outcome, AttemptOutcome::Lost { succeeded: true, .. }));
     assert_eq!((report.attempts[0].ended, report.elapsed), (ms(400), ms(400)));
     drop(value);
     assert_eq!(line.take(), [("winner", 400)]);
@@ -212,7 +213,9 @@ async fn an_attempt_that_is_cancelled_by_itself_has_failed() {
     });
     let (winner, report) = race.with_report().await.unwrap();
     assert_eq!((winner, report.elapsed), ("wins", Duration::ZERO));
-    let Outcome::Cancelled(cancelled) = &report.attempts[0].outcome else { panic!("{report}") };
+    let AttemptOutcome::Cancelled(cancelled) = &report.attempts[0].outcome else {
+        panic!("{report}")
+    };
     assert_eq!(cancelled.reason().message(), Some("no more"));
 }
 
@@ -234,7 +237,7 @@ async fn an_attempt_that_is_cancelled_by_others_has_failed() {
     let (outcome, ()) = tokio::join!(race.with_report(), cutter);
     let (winner, report) = outcome.unwrap();
     assert_eq!((winner, report.elapsed), ("wins", ms(100)));
-    assert!(matches!(report.attempts[0].outcome, Outcome::Cancelled(_)));
+    assert!(matches!(report.attempts[0].outcome, AttemptOutcome::Cancelled(_)));
     assert_eq!(handle.into_inner().unwrap().unwrap().cancel_count(), 1);
 }
 
@@ -392,8 +395,8 @@ async fn a_race_may_be_spawned() {
 }
 
 /// What became of each, in a line.
-fn ends<T: std::fmt::Display, E: std::fmt::Display>(report: &Report<T, E>) -> Vec<String> {
-    let end = |a: &umbel::Attempted<T, E>| {
+fn ends<T: std::fmt::Display, E: std::fmt::Display>(report: &RaceReport<T, E>) -> Vec<String> {
+    let end = |a: &umbel::AttemptReport<T, E>| {
         format!("{} {} {}", a.candidate, a.outcome, a.ended.as_millis())
     };
     report.attempts.iter().map(end).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use umbel::net::Event;
-use umbel::{Outcome, What};
+use umbel::{AttemptOutcome, RaceEventKind};
 
 /// Listens to a connector: `.on_event(heard.ear())`.
 #[derive(Clone, Debug, Default)]
@@ -21,13 +21,13 @@ impl Heard {
         let heard = self.clone();
         move |event| {
             let Event::Attempt(event) = event else { return };
-            let what = match event.what {
-                What::Started => "started",
-                What::Progress(_) => "got further",
-                What::Ended(Outcome::Won) => "won",
-                What::Ended(Outcome::Failed(_)) => "failed",
-                What::Ended(Outcome::TimedOut) => "timed out",
-                What::Ended(Outcome::Lost { .. }) => "lost",
+            let what = match event.kind {
+                RaceEventKind::Started => "started",
+                RaceEventKind::Progress(_) => "got further",
+                RaceEventKind::Ended(AttemptOutcome::Won) => "won",
+                RaceEventKind::Ended(AttemptOutcome::Failed(_)) => "failed",
+                RaceEventKind::Ended(AttemptOutcome::TimedOut) => "timed out",
+                RaceEventKind::Ended(AttemptOutcome::Lost { .. }) => "lost",
                 _ => "something else",
             };
             let line = format!("{} {what}", event.candidate.ip());

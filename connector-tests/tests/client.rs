@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::yield_now;
 use umbel::net::{ConnectError, Connector, Family, Resolver};
-use umbel::{Outcome, scope};
+use umbel::{AttemptOutcome, scope};
 
 fn client<C>(connector: C) -> Client<C, Nothing>
 where
@@ -75,9 +75,9 @@ async fn a_refusal_comes_through_with_every_attempt() {
     assert!(attempts.iter().all(|attempt| is_refused(&attempt.outcome)), "{error}");
 }
 
-fn is_refused(outcome: &Outcome<io::Error>) -> bool {
+fn is_refused(outcome: &AttemptOutcome<io::Error>) -> bool {
     let refused = io::ErrorKind::ConnectionRefused;
-    matches!(outcome, Outcome::Failed(error) if error.kind() == refused)
+    matches!(outcome, AttemptOutcome::Failed(error) if error.kind() == refused)
 }
 
 /// A name that does not exist is an error of the same sort, without attempts.

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{CertificateError, Error};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use umbel::net::{Attempt, ConnectError, Connector, Layer, Resolver};
-use umbel::{Outcome, scope};
+use umbel::{AttemptOutcome, scope};
 
 /// Nothing starts by the clock alone.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -165,15 +165,15 @@ async fn the_report_names_what_was_wrong_with_each() {
         assert!(matches!(wrong, CertificateError::NotValidForNameContext { .. }), "{wrong}");
         assert!(matches!(tls_error(plain), Some(Error::InvalidMessage(_))));
         let refused = ErrorKind::ConnectionRefused;
-        assert!(matches!(closed, Outcome::Failed(error) if error.kind() == refused));
-        assert!(matches!(silent, Outcome::TimedOut));
+        assert!(matches!(closed, AttemptOutcome::Failed(error) if error.kind() == refused));
+        assert!(matches!(silent, AttemptOutcome::TimedOut));
     })
     .await
     .unwrap();
 }
 
-fn tls_error(outcome: &Outcome<io::Error>) -> Option<&Error> {
-    let Outcome::Failed(error) = outcome else { return None };
+fn tls_error(outcome: &AttemptOutcome<io::Error>) -> Option<&Error> {
+    let AttemptOutcome::Failed(error) = outcome else { return None };
     error.get_ref()?.downcast_ref()
 }
 

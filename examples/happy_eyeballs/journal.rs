@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use umbel::net::{Connector, Event};
-use umbel::{CancelScope, Outcome, What, task};
+use umbel::{AttemptOutcome, CancelScope, RaceEventKind, task};
 
 #[derive(Clone, Default)]
 pub(crate) struct Journal(Arc<Mutex<Notes>>);
@@ -53,11 +53,11 @@ impl Journal {
 
     fn write(&self, event: &Event<'_>) {
         let Event::Attempt(event) = event else { return };
-        let happened = match event.what {
-            What::Started => Happened::Start,
-            What::Ended(Outcome::Won) => Happened::Win,
-            What::Ended(Outcome::Failed(error)) => Happened::Fail(error.kind()),
-            What::Ended(Outcome::Lost { succeeded: false, .. }) => Happened::Lost,
+        let happened = match event.kind {
+            RaceEventKind::Started => Happened::Start,
+            RaceEventKind::Ended(AttemptOutcome::Won) => Happened::Win,
+            RaceEventKind::Ended(AttemptOutcome::Failed(error)) => Happened::Fail(error.kind()),
+            RaceEventKind::Ended(AttemptOutcome::Lost { succeeded: false, .. }) => Happened::Lost,
             _ => Happened::Other,
         };
         let on_task = task::current().cancel_count();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::dial::is_shortage;
 use super::family::Family;
-use crate::race::report::{Outcome, RaceError, Report};
+use crate::race::report::{AttemptOutcome, RaceError, RaceReport};
 
 /// Why there is no connection: what every attempt, and every lookup, came to.
 ///
@@ -22,7 +22,7 @@ use crate::race::report::{Outcome, RaceError, Report};
 pub struct ConnectError {
     target: String,
     what: What,
-    report: Report<SocketAddr, io::Error>,
+    report: RaceReport<SocketAddr, io::Error>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ impl ConnectError {
     /// Every attempt in the order of their starts, the addresses that were not tried, and, as
     /// `source_errors`, the lookups that failed, or had not answered when the time was over.
     #[must_use]
-    pub fn report(&self) -> &Report<SocketAddr, io::Error> {
+    pub fn report(&self) -> &RaceReport<SocketAddr, io::Error> {
         &self.report
     }
 
@@ -65,9 +65,9 @@ impl ConnectError {
             What::NoAddress => most_telling(report.source_errors.iter().map(kind_of)),
             What::AllFailed => {
                 most_telling(report.attempts.iter().map(|attempt| match &attempt.outcome {
-                    Outcome::Failed(error) => kind_of(error),
+                    AttemptOutcome::Failed(error) => kind_of(error),
                     // It says something of this program, and nothing of the host.
-                    Outcome::Cancelled(cancelled) => {
+                    AttemptOutcome::Cancelled(cancelled) => {
                         (Distance::Here, io::Error::from(cancelled.clone()).kind())
                     }
                     _ => (Distance::OnTheWay, ErrorKind::TimedOut),

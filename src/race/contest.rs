@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 
 use super::entrants::Entrants;
 use super::lanes::{Entry, Lane, Lanes};
-use super::report::{Attempted, Outcome, RaceEvent, Report, What};
+use super::report::{AttemptOutcome, AttemptReport, RaceEvent, RaceEventKind, RaceReport};
 use super::stagger::{Fault, Pace, Stagger, Step, Verdict};
 use crate::context::time::{self, Limit, Timer};
 use crate::ground::error::Cancelled;
@@ -54,7 +54,7 @@ pub(super) struct Finish<T, O, E> {
     pub(super) value: Option<O>,
     /// The time of the race was over before anybody had won.
     pub(super) is_late: bool,
-    pub(super) report: Report<T, E>,
+    pub(super) report: RaceReport<T, E>,
 }
 
 /// How the race goes on.
@@ -86,7 +86,7 @@ pin_project! {
         // Since the first poll.
         clock: Option<Clock>,
         phase: Phase<C::Value>,
-        report: Report<C::Label, C::Error>,
+        report: RaceReport<C::Label, C::Error>,
     }
 }
 
@@ -121,7 +121,7 @@ impl<C: Entrants, H> Contest<C, H> {
             settings,
             clock: None,
             phase: Phase::Running,
-            report: Report::new(),
+            report: RaceReport::new(),
         }
     }
 
@@ -192,22 +192,22 @@ impl<C: Entrants, H> Contest<C, H> {
     ) {
         let outcome = match (entry.verdict, outcome) {
             (None, Ok(Ok(value))) => {
-                self.as_mut().record(entry, Outcome::Won);
+                self.as_mut().record(entry, AttemptOutcome::Won);
                 return self.end(Some(value), false);
             }
             (None, Ok(Err(error))) => {
                 self.as_mut().failed(entry.number, Some(&error));
-                Outcome::Failed(error)
+                AttemptOutcome::Failed(error)
             }
             (None, Err(cancelled)) => {
                 self.as_mut().failed(entry.number, None);
-                Outcome::Cancelled(cancelled)
+                AttemptOutcome::Cancelled(cancelled)
             }
-            (Some(Verdict::TimedOut), _) => Outcome::TimedOut,
-            (Some(Verdict::Evicted), _) => Outcome::Evicted,
+            (Some(Verdict::TimedOut), _) => AttemptOutcome::TimedOut,
+            (Some(Verdict::Evicted), _) => AttemptOutcome::Evicted,
             // A value that comes too late is dropped here.
             (Some(Verdict::Lost | Verdict::Late), outcome) => {
-                Outcome::Lost { succeeded: matches!(outcome, Ok(Ok(_))) }
+                AttemptOutcome::Lost { succeeded: matches!(outcome, Ok(Ok(_))) }
             }
         };
         self.record(entry, outcome);
@@ -223,9 +223,9 @@ impl<C: Entrants, H> Contest<C, H> {
     }
 
     /// Tells the hook, and keeps it for the report, if there may be one.
-    fn record(self: Pin<&mut Self>, entry: Entry<C::Label>, outcome: Outcome<C::Error>) {
+    fn record(self: Pin<&mut Self>, entry: Entry<C::Label>, outcome: AttemptOutcome<C::Error>) {
         let this = self.project();
-        let is_won = matches!(outcome, Outcome::Won)
+        let is_won = matches!(outcome, AttemptOutcome::Won)
             || matches!(this.phase, Phase::Ending { value: Some(_), .. });
         let is_kept = this.settings.wants_report || !is_won;
         let Some(clock) = this.clock.as_ref().filter(|_| is_kept || this.tell.is_some()) else {
@@ -234,12 +234,12 @@ impl<C: Entrants, H> Contest<C, H> {
         let Entry { number, label: candidate, started, .. } = entry;
         // The clock goes on while attempts are polled.
         let (started, ended) = (clock.since(started), clock.since(time::now()));
-        let what = What::Ended(&outcome);
+        let kind = RaceEventKind::Ended(&outcome);
         if let Some(tell) = this.tell {
-            tell(this.hook, &RaceEvent { at: ended, number, candidate: &candidate, what });
+            tell(this.hook, &RaceEvent { at: ended, number, candidate: &candidate, kind });
         }
         if is_kept {
-            let attempt = Attempted { candidate, number, started, ended, outcome };
+            let attempt = AttemptReport { candidate, number, started, ended, outcome };
             this.report.attempts.push(attempt);
         }
     }
@@ -273,9 +273,9 @@ impl<C: Entrants, H> Contest<C, H> {
         errors.truncate(SOURCE_ERRORS);
         for (number, extension) in this.lanes.progress() {
             let Some(candidate) = this.lanes.as_mut().label_of(number) else { continue };
-            let (at, what) = (clock.since(now), What::Progress(extension));
+            let (at, kind) = (clock.since(now), RaceEventKind::Progress(extension));
             if let Some(tell) = this.tell {
-                tell(this.hook, &RaceEvent { at, number, candidate, what });
+                tell(this.hook, &RaceEvent { at, number, candidate, kind });
             }
             clock.stagger.progressed(number, time::after(extension));
         }
@@ -289,8 +289,8 @@ impl<C: Entrants, H> Contest<C, H> {
         let Some((label, attempt)) = entrants.launch(ticket) else { return };
         let Settings { grace, site, .. } = *this.settings;
         if let Some((clock, tell)) = this.clock.as_ref().zip(this.tell.as_ref()) {
-            let (at, what) = (clock.since(now), What::Started);
-            tell(this.hook, &RaceEvent { at, number, candidate: &label, what });
+            let (at, kind) = (clock.since(now), RaceEventKind::Started);
+            tell(this.hook, &RaceEvent { at, number, candidate: &label, kind });
         }
         let entry = Entry { number, label, started: now, verdict: None };
         this.lanes.push(Lane::new(attempt, entry, grace, site), number);
@@ -313,7 +313,7 @@ impl<C: Entrants, H> Contest<C, H> {
 
     fn finish(self: Pin<&mut Self>) -> Finish<C::Label, C::Value, C::Error> {
         let this = self.project();
-        let mut report = std::mem::replace(this.report, Report::new());
+        let mut report = std::mem::replace(this.report, RaceReport::new());
         report.attempts.sort_by_key(|attempt| attempt.number);
         let (value, is_late) = match std::mem::replace(this.phase, Phase::Running) {
             Phase::Ending { value, is_late } => (value, is_late),

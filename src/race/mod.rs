@@ -29,7 +29,7 @@ use attempt::Attempt;
 use contest::{Contest, Finish};
 pub(crate) use contest::{Settings, Tell};
 use entrants::{Entrants, Futures, Listed, Streamed};
-use report::{RaceError, RaceEvent, Report};
+use report::{RaceError, RaceEvent, RaceReport};
 use stagger::{DELAY, Pace, WhenFull};
 
 /// Runs all candidates at once; the first to succeed wins.
@@ -106,7 +106,7 @@ pin_project! {
     /// # Errors
     ///
     /// [`RaceError`]: no candidates, or no attempt succeeded, or the race's [`timeout`](Self::timeout) has
-    /// passed; with a [`Report`] of every attempt.
+    /// passed; with a [`RaceReport`] of every attempt.
     ///
     /// # Panics
     ///
@@ -202,7 +202,7 @@ impl<C: Entrants> Race<C> {
     ///
     /// let mut log = Vec::new();
     /// let won = Race::new(["a", "b"], async |_, name| if name == "a" { Err("no") } else { Ok(7) })
-    ///     .on_event(|event| log.push(format!("{} {:?}", event.candidate, event.what)))
+    ///     .on_event(|event| log.push(format!("{} {:?}", event.candidate, event.kind)))
     ///     .await;
     /// assert_eq!(won.unwrap(), 7);
     /// assert_eq!(log, ["a Started", "a Ended(Failed(\"no\"))", "b Started", "b Ended(Won)"]);
@@ -283,7 +283,7 @@ impl<C: Entrants, H> Race<C, H> {
         self.set(|settings| settings.grace = Some(grace))
     }
 
-    /// Has the race give a [`Report`] with the winner's value.
+    /// Has the race give a [`RaceReport`] with the winner's value.
     ///
     /// # Examples
     ///
@@ -306,7 +306,7 @@ impl<C: Entrants, H> Race<C, H> {
 
 /// What a race has come to, with the report.
 type Told<C> = Result<
-    (<C as Entrants>::Value, Report<<C as Entrants>::Label, <C as Entrants>::Error>),
+    (<C as Entrants>::Value, RaceReport<<C as Entrants>::Label, <C as Entrants>::Error>),
     RaceError<<C as Entrants>::Label, <C as Entrants>::Error>,
 >;
 

@@ -9,9 +9,9 @@ use crate::ground::error::Cancelled;
 /// Everything that is known of a race. All times are counted from its first poll.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Report<T, E> {
+pub struct RaceReport<T, E> {
     /// The attempts, in the order in which they started.
-    pub attempts: Vec<Attempted<T, E>>,
+    pub attempts: Vec<AttemptReport<T, E>>,
     /// The candidates that were known and had no turn. Of an iterator, about a thousand of them; of one that
     /// does not say that it ends ([`size_hint`](Iterator::size_hint)), and of a stream, no more than one.
     pub untried: Vec<T>,
@@ -21,7 +21,7 @@ pub struct Report<T, E> {
     pub elapsed: Duration,
 }
 
-impl<T, E> Report<T, E> {
+impl<T, E> RaceReport<T, E> {
     pub(super) fn new() -> Self {
         Self {
             attempts: Vec::new(),
@@ -33,14 +33,14 @@ impl<T, E> Report<T, E> {
 
     /// The attempt that won.
     #[must_use]
-    pub fn winner(&self) -> Option<&Attempted<T, E>> {
-        self.attempts.iter().find(|attempt| matches!(attempt.outcome, Outcome::Won))
+    pub fn winner(&self) -> Option<&AttemptReport<T, E>> {
+        self.attempts.iter().find(|attempt| matches!(attempt.outcome, AttemptOutcome::Won))
     }
 
     /// The errors of the attempts, in the order in which these started.
     pub fn errors(&self) -> impl Iterator<Item = &E> {
         self.attempts.iter().filter_map(|attempt| match &attempt.outcome {
-            Outcome::Failed(error) => Some(error),
+            AttemptOutcome::Failed(error) => Some(error),
             _ => None,
         })
     }
@@ -49,7 +49,7 @@ impl<T, E> Report<T, E> {
 /// One attempt, and how it ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Attempted<T, E> {
+pub struct AttemptReport<T, E> {
     /// Its candidate. In a [`race`](fn@crate::race), its place in the list, from 0.
     pub candidate: T,
     /// Its number, from 0: the how manieth to start.
@@ -59,13 +59,13 @@ pub struct Attempted<T, E> {
     /// When it ended: clean-up included, for one that was given up.
     pub ended: Duration,
     /// How it ended.
-    pub outcome: Outcome<E>,
+    pub outcome: AttemptOutcome<E>,
 }
 
 /// How an attempt ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Outcome<E> {
+pub enum AttemptOutcome<E> {
     /// Its value is what the race gave.
     Won,
     /// It failed by itself.
@@ -85,7 +85,7 @@ pub enum Outcome<E> {
     Cancelled(Cancelled),
 }
 
-impl<E: fmt::Display> fmt::Display for Outcome<E> {
+impl<E: fmt::Display> fmt::Display for AttemptOutcome<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Won => f.write_str("won"),
@@ -103,10 +103,10 @@ impl<E: fmt::Display> fmt::Display for Outcome<E> {
 const SHOWN: usize = 16;
 
 /// `a: refused (after 12.3ms); b: timed out (after 1.0s); not tried: [c]`
-impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
+impl<T: fmt::Debug, E: fmt::Display> fmt::Display for RaceReport<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
-        for Attempted { candidate, started, ended, outcome, .. } in &self.attempts {
+        for AttemptReport { candidate, started, ended, outcome, .. } in &self.attempts {
             let took = ended.saturating_sub(*started);
             write!(f, "{separator}{candidate:?}: {outcome} (after {took:.1?})")?;
             separator = "; ";
@@ -132,11 +132,11 @@ impl<T: fmt::Debug, E: fmt::Display> fmt::Display for Report<T, E> {
 pub enum RaceError<T, E> {
     /// There was nobody to race. If that is because the source of the candidates failed, its errors are in
     /// the report.
-    NoCandidates(Report<T, E>),
+    NoCandidates(RaceReport<T, E>),
     /// Every attempt failed.
-    AllFailed(Report<T, E>),
+    AllFailed(RaceReport<T, E>),
     /// The time of the race was over: [`Race::timeout`](crate::Race::timeout).
-    TimedOut(Report<T, E>),
+    TimedOut(RaceReport<T, E>),
     /// The race itself was cancelled, and no enclosing scope was left to absorb that (R23).
     Cancelled(Cancelled),
 }
@@ -144,7 +144,7 @@ pub enum RaceError<T, E> {
 impl<T, E> RaceError<T, E> {
     /// What is known of the race; nothing if it was cancelled.
     #[must_use]
-    pub fn report(&self) -> Option<&Report<T, E>> {
+    pub fn report(&self) -> Option<&RaceReport<T, E>> {
         match self {
             Self::NoCandidates(report) | Self::AllFailed(report) | Self::TimedOut(report) => {
                 Some(report)
@@ -155,7 +155,7 @@ impl<T, E> RaceError<T, E> {
 
     /// As [`report`](Self::report), by value.
     #[must_use]
-    pub fn into_report(self) -> Option<Report<T, E>> {
+    pub fn into_report(self) -> Option<RaceReport<T, E>> {
         match self {
             Self::NoCandidates(report) | Self::AllFailed(report) | Self::TimedOut(report) => {
                 Some(report)
@@ -197,25 +197,25 @@ pub struct RaceEvent<'a, T, E> {
     /// Its candidate.
     pub candidate: &'a T,
     /// What happened.
-    pub what: What<'a, E>,
+    pub kind: RaceEventKind<'a, E>,
 }
 
 /// What happened to an attempt.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum What<'a, E> {
+pub enum RaceEventKind<'a, E> {
     /// It starts now.
     Started,
     /// It has got further, and holds back the next one for so long.
     Progress(Duration),
     /// It has ended, and with it everything that was started in it. For the winner: it has won, and the
     /// others are to be stopped next.
-    Ended(&'a Outcome<E>),
+    Ended(&'a AttemptOutcome<E>),
 }
 
 // Not derived: nothing is asked of what is only referred to.
 impl<T, E> Copy for RaceEvent<'_, T, E> {}
-impl<E> Copy for What<'_, E> {}
+impl<E> Copy for RaceEventKind<'_, E> {}
 
 impl<T, E> Clone for RaceEvent<'_, T, E> {
     fn clone(&self) -> Self {
@@ -223,7 +223,7 @@ impl<T, E> Clone for RaceEvent<'_, T, E> {
     }
 }
 
-impl<E> Clone for What<'_, E> {
+impl<E> Clone for RaceEventKind<'_, E> {
     fn clone(&self) -> Self {
         *self
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use umbel::net::{Connector, Event, Family};
-use umbel::{CancelScope, Kind, What, scope, task};
+use umbel::{CancelScope, Kind, RaceEventKind, scope, task};
 
 use hosts::{Hole, Names, Nothing, Repeats, Silence, TIMES, good, in_step, refusing};
 
@@ -34,9 +34,9 @@ impl Log {
         let log = self.clone();
         connector.on_event(move |event| {
             let Event::Attempt(event) = event else { return };
-            let what = match event.what {
-                What::Started => "started".to_owned(),
-                What::Ended(outcome) => outcome.to_string(),
+            let what = match event.kind {
+                RaceEventKind::Started => "started".to_owned(),
+                RaceEventKind::Ended(outcome) => outcome.to_string(),
                 _ => return,
             };
             let line = (event.at.as_millis(), format!("{} {what}", event.number));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use umbel::What;
+use umbel::RaceEventKind;
 use umbel::net::{Attempt, Connector, Event};
 
 use crate::hosts::{Hole, Names, Silence, good, in_step};
@@ -53,7 +53,7 @@ async fn order(connector: Connector, addresses: &[SocketAddr]) -> Vec<SocketAddr
     let log = Arc::clone(&starts);
     let connector = connector.configure(|_, _| Err(io::Error::other("no"))).on_event(
         move |event| match event {
-            Event::Attempt(event) if matches!(event.what, What::Started) => {
+            Event::Attempt(event) if matches!(event.kind, RaceEventKind::Started) => {
                 log.lock().unwrap().push(*event.candidate);
             }
             _ => {}
@@ -83,7 +83,7 @@ async fn six_are_in_flight() {
     let ends = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&ends);
     let connector = Connector::new().on_event(move |event| match event {
-        Event::Attempt(event) if matches!(event.what, What::Ended(_)) => {
+        Event::Attempt(event) if matches!(event.kind, RaceEventKind::Ended(_)) => {
             log.lock().unwrap().push(event.number);
         }
         _ => {}

@@ -22,7 +22,7 @@ use crate::net::settings::Settings;
 use crate::race::Race;
 use crate::race::attempt::{Attempt, Ticket};
 use crate::race::entrants::Entrants;
-use crate::race::report::{Outcome, RaceError, RaceEvent, Report, What};
+use crate::race::report::{AttemptOutcome, RaceError, RaceEvent, RaceEventKind, RaceReport};
 use crate::race::stagger::Pace;
 
 #[cfg(unix)]
@@ -186,10 +186,10 @@ impl World {
         let (label, at) = (name(event.candidate), whole(event.at));
         assert_eq!(at, since(self.began), "what is told is told at once");
         let mut log = self.log.borrow_mut();
-        match event.what {
-            What::Started => log.told_starts.push((label, at)),
-            What::Progress(_) => {}
-            What::Ended(outcome) => {
+        match event.kind {
+            RaceEventKind::Started => log.told_starts.push((label, at)),
+            RaceEventKind::Progress(_) => {}
+            RaceEventKind::Ended(outcome) => {
                 let how = how(outcome);
                 log.told_ends.push((event.number, label, how, at));
             }
@@ -229,7 +229,7 @@ impl World {
     fn won<T>(
         &self,
         open: &Open,
-        report: &Report<T, io::Error>,
+        report: &RaceReport<T, io::Error>,
         name: impl Fn(&T) -> Label,
     ) -> Ending {
         let won = report.winner().map(|winner| name(&winner.candidate));
@@ -244,7 +244,7 @@ impl World {
         &self,
         result: Ending,
         at: Millis,
-        report: &Report<T, io::Error>,
+        report: &RaceReport<T, io::Error>,
         name: impl Fn(&T) -> Label,
     ) -> Seen {
         let mut log = self.log.borrow_mut();
@@ -318,16 +318,18 @@ async fn until(at: Instant) {
     }
 }
 
-fn how(outcome: &Outcome<io::Error>) -> String {
+fn how(outcome: &AttemptOutcome<io::Error>) -> String {
     match outcome {
-        Outcome::Won => "won".to_owned(),
-        Outcome::Failed(error) if error.raw_os_error() == Some(EMFILE) => "emfile".to_owned(),
-        Outcome::Failed(error) => error.to_string(),
-        Outcome::TimedOut => "timed out".to_owned(),
-        Outcome::Evicted => "evicted".to_owned(),
-        Outcome::Lost { succeeded: false } => "lost".to_owned(),
-        Outcome::Lost { succeeded: true } => "lost with a value".to_owned(),
-        Outcome::Cancelled(_) => "cancelled".to_owned(),
+        AttemptOutcome::Won => "won".to_owned(),
+        AttemptOutcome::Failed(error) if error.raw_os_error() == Some(EMFILE) => {
+            "emfile".to_owned()
+        }
+        AttemptOutcome::Failed(error) => error.to_string(),
+        AttemptOutcome::TimedOut => "timed out".to_owned(),
+        AttemptOutcome::Evicted => "evicted".to_owned(),
+        AttemptOutcome::Lost { succeeded: false } => "lost".to_owned(),
+        AttemptOutcome::Lost { succeeded: true } => "lost with a value".to_owned(),
+        AttemptOutcome::Cancelled(_) => "cancelled".to_owned(),
     }
 }
 

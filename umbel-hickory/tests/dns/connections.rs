@@ -8,7 +8,7 @@ use hickory_resolver::proto::rr::RecordType::{A, AAAA};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use umbel::net::{ConnectError, Connector, Event, Family};
-use umbel::{Outcome, What, scope};
+use umbel::{AttemptOutcome, RaceEventKind, scope};
 
 use crate::server::{Reply, Server};
 use crate::{NEVER, hickory};
@@ -42,10 +42,10 @@ fn line(event: &Event<'_>) -> Option<(Duration, String)> {
             Some((*at, format!("{family}: {what}")))
         }
         Event::Attempt(attempt) => {
-            let what = match attempt.what {
-                What::Started => "started",
-                What::Ended(Outcome::Won) => "won",
-                What::Ended(Outcome::Failed(_)) => "failed",
+            let what = match attempt.kind {
+                RaceEventKind::Started => "started",
+                RaceEventKind::Ended(AttemptOutcome::Won) => "won",
+                RaceEventKind::Ended(AttemptOutcome::Failed(_)) => "failed",
                 _ => "something else",
             };
             Some((attempt.at, format!("{} {what}", attempt.candidate.ip())))
