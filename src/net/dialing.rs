@@ -15,6 +15,7 @@ use super::error::{self, LookupFailed};
 use super::event::Event;
 use super::family::Family;
 use super::order::Order;
+use super::resolve::Answer;
 use super::settings::Settings;
 use super::source;
 use crate::race::attempt::Ticket;
@@ -41,8 +42,6 @@ pin_project! {
 
 /// How many answers of a family are taken in one poll. If it has more, others have their turn first.
 const ANSWERS: usize = 64;
-
-type Answer = io::Result<Vec<SocketAddr>>;
 
 impl<'a, D> Dialing<'a, Empty<Answer>, D> {
     /// Addresses that are known.

@@ -9,6 +9,9 @@ use futures_util::stream::{self, Stream};
 
 use super::family::Family;
 
+/// What a family has to say. Written out where users see it.
+pub(super) type Answer = io::Result<Vec<SocketAddr>>;
+
 /// Looks up the addresses of a host, each family by itself.
 ///
 /// So a server that drops one sort of query costs a connection the resolution delay, and not that

@@ -14,7 +14,7 @@ use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockTy
 use tokio::sync::oneshot;
 
 use super::family::Family;
-use super::resolve::Resolver;
+use super::resolve::{Answer, Resolver};
 use crate::ground::panics;
 use crate::ground::runtime;
 use crate::ground::sync::{Lock, static_lock};
@@ -46,8 +46,6 @@ impl Resolver for System {
         answer.await.unwrap_or_else(|_| Err(io::Error::other("the lookup panicked")))
     }
 }
-
-type Answer = io::Result<Vec<SocketAddr>>;
 
 struct Query {
     host: String,
@@ -160,7 +158,7 @@ fn look_up(host: &str, family: Family) -> Answer {
 }
 
 /// No addresses: the system's words why, with a kind that tells more than "other".
-fn without(error: LookupError) -> io::Result<Vec<SocketAddr>> {
+fn without(error: LookupError) -> Answer {
     let kind = match error.kind() {
         // The host exists, and has no address in this family.
         LookupErrorKind::NoData => return Ok(Vec::new()),

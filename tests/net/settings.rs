@@ -9,11 +9,8 @@ use tokio::time::{Instant, sleep};
 use umbel::RaceEventKind;
 use umbel::net::{Attempt, Connector, Event};
 
+use crate::common::ms;
 use crate::hosts::{Hole, Names, Silence, good, in_step};
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// How long it takes to get past an address that does not answer.
 async fn past_a_hole(connector: &Connector) -> Duration {
